@@ -1,2 +1,24 @@
 // Package pipeline is the flow: records in, one commit per batch, merged profiles out.
+//
+// The way of one record, file by file:
+//
+//	run.go        readers fetch a partition and decode; the applier gathers what has arrived
+//	decode.go     Record -> Input: dataset, operation, typed value, time, identities, or a rejection
+//	shard.go      Shard.Apply: one batch of inputs -> one commit
+//	step.go       one input -> changes of the working set (state.go)
+//	graph.go      links asserted, clusters decided, identities assigned
+//	settle.go     changed profiles are merged once, compared with what was last decided, enqueued
+//	render.go     merged profile -> output record
+//	publisher.go  outbox -> frozen batches -> Sink
+//
+// Who uses it: cmd wires a [Source], a [Sink] and a store to a [Pipeline] and runs it; tests and the
+// simulation drive a [Shard] and a [Publisher] by hand, without goroutines.
+//
+// Guarantees:
+//  1. A shard is a single-writer state machine: state, inputs and now determine the next state and
+//     what is emitted. Nothing below [Pipeline.Run] starts a goroutine or reads a clock.
+//  2. Positions, state and outbox entries of a batch are one commit. What is not committed was not
+//     consumed; what is committed is published.
+//  3. Every consumed record is counted as exactly one of accepted, rejected, duplicate, superseded.
+//  4. A profile whose content did not change is not emitted.
 package pipeline

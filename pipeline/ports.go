@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"selfsame/profile"
+	"selfsame/store"
 )
 
 // TopicPartition names one partition of a topic.
@@ -19,10 +20,7 @@ type TopicPartition struct {
 func (tp TopicPartition) String() string { return fmt.Sprintf("%s/%d", tp.Topic, tp.Partition) }
 
 // Header is one header of a Kafka record.
-type Header struct {
-	Key   string
-	Value []byte
-}
+type Header = store.Header
 
 // Record is one record as it lies in a topic. Key and Value are nil where Kafka has null.
 type Record struct {
@@ -87,11 +85,7 @@ type Source interface {
 }
 
 // OutRecord is one record to be published. A nil Value is a tombstone.
-type OutRecord struct {
-	Key     []byte
-	Value   []byte
-	Headers []Header
-}
+type OutRecord = store.OutRecord
 
 // Session is a producer's claim: the broker refuses batches of an older epoch of the same ID.
 type Session struct {

@@ -45,3 +45,36 @@ func flattenInto(leaves []Leaf, at Path, v Value, nulls Nulls) []Leaf {
 	}
 	return append(leaves, Leaf{Path: at, Value: v})
 }
+
+// Unflatten rebuilds a record from leaves sorted by path. Unsets become nulls.
+func Unflatten(leaves []Leaf) Value {
+	v, _ := unflatten(leaves, 0)
+	return v
+}
+
+// unflatten builds the object at depth from the leaves that share their first depth segments.
+func unflatten(leaves []Leaf, depth int) (Value, int) {
+	var names []string
+	var items []Value
+	prefix := leaves
+	for len(leaves) > 0 {
+		segments := leaves[0].Path.Segments()
+		if depth > 0 && !sharesPrefix(prefix[0].Path, leaves[0].Path, depth) {
+			break
+		}
+		names = append(names, segments[depth])
+		if len(segments) == depth+1 {
+			items = append(items, leaves[0].Value)
+			leaves = leaves[1:]
+			continue
+		}
+		child, used := unflatten(leaves, depth+1)
+		items = append(items, child)
+		leaves = leaves[used:]
+	}
+	return Object(names, items), len(prefix) - len(leaves)
+}
+
+func sharesPrefix(a, b Path, depth int) bool {
+	return slices.Equal(a.Segments()[:depth], b.Segments()[:min(depth, len(b.Segments()))])
+}

@@ -1,0 +1,371 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"selfsame/identity"
+	"selfsame/profile"
+	"selfsame/schemas"
+)
+
+// Headers that input records may carry.
+const (
+	HeaderDataset   = "selfsame-dataset" // name of the dataset, where several share a topic
+	HeaderOperation = "selfsame-op"      // upsert, replace or delete; insert or delete for events
+	HeaderTime      = "selfsame-time"    // RFC 3339, or milliseconds since the epoch
+	HeaderUnset     = "selfsame-unset"   // dotted paths to take away, separated by commas
+	HeaderArray     = "selfsame-array"   // array edits
+)
+
+// Input is a record as the shard takes it: decoded, validated, its identities resolved; or rejected.
+type Input struct {
+	Record   Record
+	Dataset  *Dataset // nil where none is known
+	Reject   *Rejection
+	Op       Operation
+	Stamp    profile.Stamp
+	IDs      identity.Resolved
+	Fragment profile.Fragment // of a record: what it says, all of it stamped Stamp
+	EventID  string
+	Body     profile.Value // of an event
+}
+
+// Decoder turns records into inputs. It is immutable and safe for concurrent use: every partition's
+// reader decodes on its own.
+type Decoder struct {
+	model   *Model
+	byTopic map[string][]*Dataset
+}
+
+// NewDecoder returns the decoder of a model.
+func NewDecoder(model *Model) *Decoder {
+	d := &Decoder{model: model, byTopic: map[string][]*Dataset{}}
+	for _, ds := range model.Datasets {
+		d.byTopic[ds.Topic] = append(d.byTopic[ds.Topic], ds)
+	}
+	return d
+}
+
+// Decode reads one record. It never fails: what is wrong with the record is in Input.Reject. Checks
+// are made in a fixed order, and the first that fails gives the reason: dataset, size, operation,
+// form, schema, time, event id, identities.
+func (d *Decoder) Decode(r Record) Input {
+	in := Input{Record: r}
+	in.Stamp.Time = r.Time
+	in.Stamp.Pos = r.Pos
+	if in.Reject = d.chooseDataset(&in); in.Reject != nil {
+		return in
+	}
+	if size := recordSize(&r); size > d.model.Limits.RecordBytes {
+		in.Reject = &Rejection{Reason: ReasonTooLarge, Found: strconv.Itoa(size) + " bytes",
+			Wanted: "at most " + strconv.Itoa(d.model.Limits.RecordBytes)}
+		return in
+	}
+	if in.Reject = chooseOperation(&in); in.Reject != nil {
+		return in
+	}
+	if r.Value == nil {
+		in.Reject = d.decodeTombstone(&in)
+		return in
+	}
+	in.Reject = d.decodeValue(&in)
+	return in
+}
+
+// chooseDataset picks the dataset by header, or the only one that reads the topic.
+func (d *Decoder) chooseDataset(in *Input) *Rejection {
+	datasets := d.byTopic[in.Record.Pos.Topic]
+	name, named := in.Record.Header(HeaderDataset)
+	for _, ds := range datasets {
+		if named && ds.Name == string(name) {
+			in.Dataset = ds
+			return nil
+		}
+	}
+	if !named && len(datasets) == 1 {
+		in.Dataset = datasets[0]
+		return nil
+	}
+	found := "no header " + HeaderDataset
+	if named {
+		found = "a name that no dataset of this topic has"
+	}
+	return &Rejection{Reason: ReasonUnknownDataset, Found: found,
+		Wanted: "a dataset of topic " + in.Record.Pos.Topic}
+}
+
+func chooseOperation(in *Input) *Rejection {
+	if _, edits := in.Record.Header(HeaderArray); edits {
+		return &Rejection{Reason: ReasonBadOperation, Path: "header " + HeaderArray,
+			Wanted: "whole arrays", Found: "array edits"}
+	}
+	in.Op = in.Dataset.Mode
+	value, ok := in.Record.Header(HeaderOperation)
+	if !ok {
+		return nil
+	}
+	event := in.Dataset.Class == ClassEvent
+	wanted := "upsert, replace or delete"
+	switch op := string(value); {
+	case op == "upsert" && !event, op == "insert" && event:
+		in.Op = OpUpsert
+		return nil
+	case op == "replace" && !event:
+		in.Op = OpReplace
+		return nil
+	case op == "delete":
+		in.Op = OpDelete
+		return nil
+	}
+	if event {
+		wanted = "insert or delete"
+	}
+	return &Rejection{Reason: ReasonBadOperation, Path: "header " + HeaderOperation, Wanted: wanted,
+		Found: "something else"}
+}
+
+// decodeTombstone reads a null value: the key is the plain value of the primary identity.
+func (d *Decoder) decodeTombstone(in *Input) *Rejection {
+	if !in.Dataset.Tombstones {
+		return &Rejection{Reason: ReasonBadOperation, Wanted: "a value", Found: "null"}
+	}
+	in.Op = OpDelete
+	if rejection := in.chooseTime(profile.Null()); rejection != nil {
+		return rejection
+	}
+	in.Fragment.Floor = in.Stamp
+	var claims []identity.Claim
+	for _, field := range in.Dataset.Identities {
+		if field.Primary {
+			claims = append(claims, identity.Claim{Namespace: field.Namespace, Primary: true,
+				Value: string(in.Record.Key)})
+		}
+	}
+	return d.resolve(in, claims)
+}
+
+func (d *Decoder) decodeValue(in *Input) *Rejection {
+	ds := in.Dataset
+	value, err := ds.decode(in.Record.Value, in.Op)
+	if err != nil {
+		return rejectDecode(err)
+	}
+	if rejection := in.chooseTime(value); rejection != nil {
+		return rejection
+	}
+	if ds.Class == ClassEvent {
+		if rejection := d.decodeEvent(in, value); rejection != nil {
+			return rejection
+		}
+		if in.Op == OpDelete {
+			return nil // an event is deleted by its id alone
+		}
+	} else if rejection := d.decodeFragment(in, value); rejection != nil {
+		return rejection
+	}
+	return d.resolve(in, claimsOf(ds, value))
+}
+
+// decode reads the value. An upsert or delete may be partial; a replace or an event is complete.
+func (ds *Dataset) decode(data []byte, op Operation) (profile.Value, error) {
+	if ds.Format == FormatAvro {
+		return ds.Schema.DecodeAvro(data)
+	}
+	whole := op == OpReplace || (op == OpUpsert && ds.Class == ClassEvent)
+	return ds.Schema.DecodeJSON(data, schemas.Options{
+		Complete: whole, IgnoreUnknown: ds.IgnoreUnknown,
+	})
+}
+
+// chooseTime sets the stamp's time and sequence: header, else the dataset's path, else Kafka's.
+func (in *Input) chooseTime(value profile.Value) *Rejection {
+	if sequence := value.At(in.Dataset.Sequence); in.Dataset.Sequence != "" {
+		in.Stamp.Sequence = sequence.AsInt()
+	}
+	if text, ok := in.Record.Header(HeaderTime); ok {
+		return in.setTime("header "+HeaderTime, profile.String(string(text)), true)
+	}
+	if in.Dataset.Timestamp == "" {
+		return nil
+	}
+	at := value.At(in.Dataset.Timestamp)
+	if at.IsNull() {
+		return nil
+	}
+	return in.setTime(in.Dataset.Timestamp.String(), at, false)
+}
+
+// setTime reads a time from a timestamp or a text; millis allows a text of integer milliseconds.
+func (in *Input) setTime(where string, v profile.Value, millis bool) *Rejection {
+	if v.Kind() != profile.KindString {
+		ns, ok := v.UnixNano()
+		if !ok {
+			return &Rejection{Reason: ReasonBadTimestamp, Path: where, Found: v.Kind().String(),
+				Wanted: "an instant between 1678 and 2261"}
+		}
+		in.Stamp.Time = ns
+		return nil
+	}
+	text := v.AsText()
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && millis {
+		return in.setTime(where, profile.Temporal(profile.KindTimestampMillis, n), false)
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Year() < 1678 || t.Year() > 2261 {
+		return &Rejection{Reason: ReasonBadTimestamp, Path: where, Found: "a text of another form",
+			Wanted: "RFC 3339, between 1678 and 2261"}
+	}
+	in.Stamp.Time = t.UnixNano()
+	return nil
+}
+
+// decodeFragment turns the value of a record into leaves under the union's paths.
+func (d *Decoder) decodeFragment(in *Input, value profile.Value) *Rejection {
+	if in.Op != OpUpsert {
+		in.Fragment.Floor = in.Stamp
+	}
+	if in.Op == OpDelete {
+		return nil
+	}
+	nulls := in.Dataset.Nulls
+	if in.Op == OpReplace {
+		nulls = profile.NullsAbsent
+	}
+	leaves := profile.Flatten(value, in.Stamp, nulls)
+	leaves, rejection := in.addUnsets(leaves)
+	if rejection != nil {
+		return rejection
+	}
+	in.Fragment.Leaves = in.Dataset.rename(leaves)
+	if n := len(leaves); n > d.model.Limits.LeavesPerFragment {
+		return tooManyLeaves(n, d.model.Limits)
+	}
+	return nil
+}
+
+func tooManyLeaves(n int, limits Limits) *Rejection {
+	return &Rejection{Reason: ReasonTooLarge, Found: strconv.Itoa(n) + " attributes",
+		Wanted: "at most " + strconv.Itoa(limits.LeavesPerFragment) + " in a fragment"}
+}
+
+// addUnsets adds the paths of the unset header. They must be in the schema and not be written by the
+// same record.
+func (in *Input) addUnsets(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
+	header, ok := in.Record.Header(HeaderUnset)
+	if !ok {
+		return leaves, nil
+	}
+	if in.Op != OpUpsert {
+		return nil, &Rejection{Reason: ReasonBadOperation, Path: "header " + HeaderUnset,
+			Wanted: "an upsert", Found: "another operation"}
+	}
+	for text := range strings.SplitSeq(string(header), ",") {
+		path := profile.ParsePath(strings.TrimSpace(text))
+		if _, known := in.Dataset.Schema.Lookup(path); !known || path == "" {
+			return nil, &Rejection{Reason: ReasonSchemaViolation, Path: "header " + HeaderUnset,
+				Wanted: "a path of the schema", Found: "unknown path"}
+		}
+		for i := range leaves {
+			if path.Contains(leaves[i].Path) {
+				return nil, &Rejection{Reason: ReasonBadOperation, Path: path.String(),
+					Wanted: "a value or an unset", Found: "both"}
+			}
+		}
+		leaves = append(leaves, profile.Leaf{Path: path, Stamp: in.Stamp})
+	}
+	profile.SortLeaves(leaves)
+	return leaves, nil
+}
+
+// rename moves leaves from the dataset's paths to the union's.
+func (ds *Dataset) rename(leaves []profile.Leaf) []profile.Leaf {
+	if len(ds.Rename) == 0 {
+		return leaves
+	}
+	for i := range leaves {
+		for _, r := range ds.Rename {
+			if moved, ok := leaves[i].Path.Rebase(r.From, r.To); ok {
+				leaves[i].Path = moved
+				break
+			}
+		}
+	}
+	profile.SortLeaves(leaves)
+	return leaves
+}
+
+// decodeEvent reads the event's id and keeps its body.
+func (d *Decoder) decodeEvent(in *Input, value profile.Value) *Rejection {
+	path := in.Dataset.EventID
+	id, ok := identityText(value.At(path))
+	limit := d.model.Limits.EventIDBytes
+	if !ok || id == "" || len(id) > limit || !utf8.ValidString(id) {
+		return &Rejection{Reason: ReasonSchemaViolation, Path: path.String(),
+			Wanted: "an event id of 1 to " + strconv.Itoa(limit) + " bytes",
+			Found:  strconv.Itoa(len(id)) + " bytes"}
+	}
+	in.EventID = id
+	in.Body = in.Dataset.renameBody(value)
+	return nil
+}
+
+// renameBody moves the parts of an event to the union's paths.
+func (ds *Dataset) renameBody(value profile.Value) profile.Value {
+	if len(ds.Rename) == 0 {
+		return value
+	}
+	leaves := ds.rename(profile.Flatten(value, profile.Stamp{}, profile.NullsAbsent))
+	return profile.Unflatten(leaves)
+}
+
+// resolve normalises the claims and finds the primary identity.
+func (d *Decoder) resolve(in *Input, claims []identity.Claim) *Rejection {
+	rules := d.model.Entity(in.Dataset.Entity).Rules
+	resolve := rules.ResolveRecord
+	if in.Dataset.Class == ClassEvent {
+		resolve = rules.ResolveEvent
+	}
+	var err error
+	if in.IDs, err = resolve(claims); err != nil {
+		return rejectIdentity(err)
+	}
+	return nil
+}
+
+// claimsOf collects the identities that a value carries.
+func claimsOf(ds *Dataset, value profile.Value) []identity.Claim {
+	claims := make([]identity.Claim, 0, len(ds.Identities))
+	for _, field := range ds.Identities {
+		at := value.At(field.Path)
+		if at.Kind() != profile.KindArray {
+			claims = appendClaim(claims, field, at)
+			continue
+		}
+		for i := range at.Len() {
+			claims = appendClaim(claims, field, at.Item(i))
+		}
+	}
+	return claims
+}
+
+func appendClaim(claims []identity.Claim, f IdentityField, v profile.Value) []identity.Claim {
+	text, ok := identityText(v)
+	if !ok {
+		return claims
+	}
+	return append(claims, identity.Claim{Namespace: f.Namespace, Value: text, Primary: f.Primary})
+}
+
+// identityText gives the text of a value that can be an identity or an event id.
+func identityText(v profile.Value) (string, bool) {
+	switch v.Kind() {
+	case profile.KindString:
+		return v.AsText(), true
+	case profile.KindInt:
+		return strconv.FormatInt(v.AsInt(), 10), true
+	}
+	return "", false
+}

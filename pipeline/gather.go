@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// rows is where a merged profile is read from: the working set, or a snapshot.
+type rows interface {
+	identityRow(class string, id profile.Identity) (*store.Identity, error)
+	fragmentOf(ref store.FragmentRef) (*profile.Fragment, error)
+}
+
+// Gathered is everything that makes up one merged profile, before a policy is applied.
+type Gathered struct {
+	Members  []profile.Identity
+	Sources  []profile.Source
+	Datasets []string // that contribute an attribute or an event, sorted
+}
+
+// Exists reports whether there is anything to show.
+func (g *Gathered) Exists() bool { return len(g.Datasets) > 0 }
+
+// gather collects the fragments and events' datasets of the members.
+func gather(r rows, class string, members []profile.Identity) (*Gathered, error) {
+	g := &Gathered{Members: members}
+	for _, id := range members {
+		row, err := r.identityRow(class, id)
+		if err != nil {
+			return nil, err
+		}
+		if row == nil {
+			continue
+		}
+		g.Datasets = append(g.Datasets, row.Events...)
+		for _, dataset := range row.Fragments {
+			f, err := r.fragmentOf(store.FragmentRef{Class: class, Identity: id, Dataset: dataset})
+			if err != nil {
+				return nil, err
+			}
+			g.Sources = append(g.Sources, profile.Source{Dataset: dataset, Identity: id, Fragment: f})
+			if f.Visible() {
+				g.Datasets = append(g.Datasets, dataset)
+			}
+		}
+	}
+	slices.Sort(g.Datasets)
+	g.Datasets = slices.Compact(g.Datasets)
+	return g, nil
+}
+
+// identityRow implements rows on the working set.
+func (s *state) identityRow(class string, id profile.Identity) (*store.Identity, error) {
+	p, err := s.person(class, id)
+	if err != nil {
+		return nil, err
+	}
+	return &p.row, nil
+}
+
+// fragmentOf implements rows on the working set.
+func (s *state) fragmentOf(ref store.FragmentRef) (*profile.Fragment, error) {
+	p, err := s.person(ref.Class, ref.Identity)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.fragment(p, ref.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	return f.Fragment, nil
+}
+
+// storedRows implements rows on a committed state.
+type storedRows struct{ *store.Reader }
+
+func (r storedRows) identityRow(class string, id profile.Identity) (*store.Identity, error) {
+	return r.Identity(class, id)
+}
+
+func (r storedRows) fragmentOf(ref store.FragmentRef) (*profile.Fragment, error) {
+	f, err := r.Fragment(ref)
+	if err == nil && f == nil {
+		err = fmt.Errorf("fragment of dataset %s is listed but missing", ref.Dataset)
+	}
+	return f, err
+}

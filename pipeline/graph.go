@@ -1,0 +1,242 @@
+package pipeline
+
+import (
+	"slices"
+
+	"selfsame/identity"
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// see makes an identity known: an unknown one starts as a cluster of one. An earlier sighting can
+// change who is the root of its cluster.
+func (sh *Shard) see(class string, id profile.Identity, in *Input) error {
+	p, err := sh.state.person(class, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !p.known:
+		p.known = true
+		p.row.FirstSeen = in.Stamp.Time
+		sh.state.touch(p)
+		return sh.assign(class, [][]profile.Identity{{id}}, in)
+	case in.Stamp.Time < p.row.FirstSeen:
+		p.row.FirstSeen = in.Stamp.Time
+		sh.state.touch(p)
+		c, err := sh.state.cluster(class, p.row.Cluster)
+		if err != nil {
+			return err
+		}
+		return sh.assign(class, [][]profile.Identity{c.members}, in)
+	}
+	return nil
+}
+
+// assert records that a record links two identities, and decides the clusters again where that can
+// matter: never for a link inside one cluster, nor for one whose time did not rise.
+func (sh *Shard) assert(class string, pair [2]profile.Identity, in *Input) error {
+	l, err := sh.state.link(class, pair[0], pair[1])
+	if err != nil {
+		return err
+	}
+	before := l.row.Latest()
+	if !assertLink(&l.row, in.Dataset.Name, in.Stamp) {
+		return nil
+	}
+	if !l.dirty {
+		l.dirty = true
+		sh.state.dirtyLinks = append(sh.state.dirtyLinks, linkKey{class, pair[0], pair[1]})
+	}
+	a, err := sh.state.person(class, pair[0])
+	if err != nil {
+		return err
+	}
+	b, err := sh.state.person(class, pair[1])
+	if err != nil {
+		return err
+	}
+	if before.IsZero() {
+		a.newLinks = append(a.newLinks, pair[1])
+		b.newLinks = append(b.newLinks, pair[0])
+		sh.state.touch(a)
+		sh.state.touch(b)
+	}
+	if a.row.Cluster == b.row.Cluster || before.Time >= in.Stamp.Time && !before.IsZero() {
+		return nil
+	}
+	decision, err := sh.rules(class).Decide(&graphView{sh.state, class}, pair[0], pair[1])
+	if err != nil {
+		return err
+	}
+	sh.counts.linkDecided(decision.LinksDecided)
+	return sh.assign(class, decision.Clusters, in)
+}
+
+// assertLink joins an assertion into a link and reports whether the row changed.
+func assertLink(row *store.Link, dataset string, stamp profile.Stamp) bool {
+	i, found := slices.BinarySearchFunc(row.Assertions, dataset,
+		func(a store.Assertion, name string) int {
+			switch {
+			case a.Dataset < name:
+				return -1
+			case a.Dataset > name:
+				return 1
+			}
+			return 0
+		})
+	if !found {
+		a := store.Assertion{Dataset: dataset, First: stamp, Latest: stamp}
+		row.Assertions = slices.Insert(row.Assertions, i, a)
+		return true
+	}
+	a := &row.Assertions[i]
+	changed := false
+	if stamp.Before(a.First) {
+		a.First, changed = stamp, true
+	}
+	if a.Latest.Before(stamp) {
+		a.Latest, changed = stamp, true
+	}
+	return changed
+}
+
+// assign brings identities into the clusters decided: rows, profile ids, entries of the identity
+// and assignment topics, dirty profiles.
+func (sh *Shard) assign(class string, clusters [][]profile.Identity, in *Input) error {
+	change := graphChange{class: class, before: map[profile.ID][]profile.Identity{}}
+	for _, members := range clusters {
+		id, err := sh.profileID(class, members)
+		if err != nil {
+			return err
+		}
+		if err := sh.collectBefore(&change, members); err != nil {
+			return err
+		}
+		change.after = append(change.after, assigned{id: id, members: members})
+	}
+	for _, id := range change.oldIDs() {
+		if err := sh.state.setCluster(class, id, nil); err != nil {
+			return err
+		}
+		sh.markCluster(class, id, in)
+	}
+	for _, c := range change.after {
+		if err := sh.assignCluster(class, c, in); err != nil {
+			return err
+		}
+	}
+	return sh.announce(&change, in)
+}
+
+// collectBefore notes the clusters that the members come from.
+func (sh *Shard) collectBefore(change *graphChange, members []profile.Identity) error {
+	for _, id := range members {
+		p, err := sh.state.person(change.class, id)
+		if err != nil {
+			return err
+		}
+		if p.row.Cluster.IsZero() || change.before[p.row.Cluster] != nil {
+			continue
+		}
+		c, err := sh.state.cluster(change.class, p.row.Cluster)
+		if err != nil {
+			return err
+		}
+		change.before[p.row.Cluster] = c.members
+	}
+	return nil
+}
+
+// assignCluster writes one cluster and points its members to it.
+func (sh *Shard) assignCluster(class string, c assigned, in *Input) error {
+	if err := sh.state.setCluster(class, c.id, c.members); err != nil {
+		return err
+	}
+	for _, id := range c.members {
+		p, err := sh.state.person(class, id)
+		if err != nil {
+			return err
+		}
+		if p.row.Cluster == c.id {
+			continue
+		}
+		p.row.Cluster, p.row.Version = c.id, sh.version
+		sh.state.touch(p)
+		sh.enqueueAssignment(class, id)
+	}
+	sh.markCluster(class, c.id, in)
+	return nil
+}
+
+// profileID returns the id of the profile whose cluster has the given members.
+func (sh *Shard) profileID(class string, members []profile.Identity) (profile.ID, error) {
+	root, err := sh.root(class, members)
+	if err != nil {
+		return profile.ID{}, err
+	}
+	return identity.NewProfileID(sh.model.IDKey, class, root), nil
+}
+
+func (sh *Shard) root(class string, members []profile.Identity) (profile.Identity, error) {
+	if len(members) == 1 {
+		return members[0], nil
+	}
+	list := make([]identity.Member, len(members))
+	for i, id := range members {
+		p, err := sh.state.person(class, id)
+		if err != nil {
+			return profile.Identity{}, err
+		}
+		list[i] = identity.Member{ID: id, FirstSeen: p.row.FirstSeen}
+	}
+	return sh.rules(class).Root(list), nil
+}
+
+// graphView shows the working set's graph to the decision.
+type graphView struct {
+	state *state
+	class string
+}
+
+// Links implements identity.View.
+func (v *graphView) Links(id profile.Identity) ([]identity.Link, error) {
+	p, err := v.state.person(v.class, id)
+	if err != nil {
+		return nil, err
+	}
+	others, err := v.state.reader.Neighbours(v.class, id)
+	if err != nil {
+		return nil, err
+	}
+	others = append(others, p.newLinks...)
+	links := make([]identity.Link, 0, len(others))
+	for _, other := range others {
+		l, err := v.state.link(v.class, id, other)
+		if err != nil {
+			return nil, err
+		}
+		a, b := id, other
+		if b.Compare(a) < 0 {
+			a, b = b, a
+		}
+		links = append(links, identity.Link{A: a, B: b, Time: l.row.Latest().Time})
+	}
+	return links, nil
+}
+
+// Members implements identity.View.
+func (v *graphView) Members(id profile.Identity) ([]profile.Identity, error) {
+	p, err := v.state.person(v.class, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := v.state.cluster(v.class, p.row.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.members) == 0 {
+		return []profile.Identity{id}, nil
+	}
+	return c.members, nil
+}

@@ -1,0 +1,182 @@
+package pipeline
+
+import (
+	"time"
+
+	"selfsame/identity"
+	"selfsame/profile"
+	"selfsame/schemas"
+)
+
+// DatasetClass says how the records of a dataset behave.
+type DatasetClass uint8
+
+// The classes of dataset.
+const (
+	ClassRecord DatasetClass = iota // current state, kept as fragments
+	ClassEvent                      // something that happened, kept as events
+)
+
+// Format is the encoding of record values.
+type Format uint8
+
+// The formats.
+const (
+	FormatJSON Format = iota // one plain JSON object
+	FormatAvro               // bare Avro binary in the dataset's schema
+)
+
+// Operation is what a record asks for.
+type Operation uint8
+
+// The operations.
+const (
+	OpUpsert  Operation = iota // write the attributes present; for an event: insert it
+	OpReplace                  // become the whole fragment
+	OpDelete                   // remove the fragment or the event
+)
+
+// IdentityField names a field of a dataset that holds an identity: a string, an integer, or an array
+// of them.
+type IdentityField struct {
+	Path      profile.Path
+	Namespace string
+	Primary   bool
+}
+
+// Dataset is one typed source.
+type Dataset struct {
+	Name          string
+	Topic         string
+	Entity        string // name of the entity class
+	Class         DatasetClass
+	Format        Format
+	Mode          Operation // OpUpsert or OpReplace, when the record does not say
+	Schema        *schemas.Schema
+	Rename        []schemas.Rename // from paths of the dataset to paths of the union
+	Identities    []IdentityField
+	Timestamp     profile.Path // empty: the Kafka timestamp
+	Sequence      profile.Path // empty: none
+	EventID       profile.Path // events only
+	Nulls         profile.Nulls
+	Tombstones    bool // a null value deletes the fragment that the key names
+	IgnoreUnknown bool
+	MaxFuture     time.Duration
+	Retention     time.Duration // events only; 0 keeps them for ever
+	Start         Start
+}
+
+// PolicyTopic is a merge policy and the topic its profiles go to.
+type PolicyTopic struct {
+	profile.Policy
+	Topic   string
+	Default bool
+}
+
+// Entity is an entity class: what profiles there are, how they are linked and merged, and where they
+// go.
+type Entity struct {
+	Name            string
+	Rules           *identity.Rules
+	Policies        []PolicyTopic
+	IdentityTopic   string // what happened to the graph
+	AssignmentTopic string // compacted: identity -> profile id
+}
+
+// DefaultPolicy returns the policy that reads use unless they name one.
+func (e *Entity) DefaultPolicy() *PolicyTopic {
+	for i := range e.Policies {
+		if e.Policies[i].Default {
+			return &e.Policies[i]
+		}
+	}
+	return &e.Policies[0]
+}
+
+// Limits bound the size of things. Each has a reason code that names it.
+type Limits struct {
+	RecordBytes       int // key and value of an input record: too_large
+	LeavesPerFragment int // attributes and unsets: too_large
+	EventIDBytes      int // schema_violation
+	OutputBytes       int // an encoded profile: marker record and dead letter
+}
+
+// DefaultLimits are the limits when nothing else is configured.
+func DefaultLimits() Limits {
+	return Limits{
+		RecordBytes:       1 << 20,
+		LeavesPerFragment: 2000,
+		EventIDBytes:      1024,
+		OutputBytes:       900 << 10,
+	}
+}
+
+// Model is everything about the meaning of records: it does not change while a pipeline runs.
+type Model struct {
+	IDKey           []byte // key of the profile ids' hash
+	Entities        []*Entity
+	Datasets        []*Dataset
+	DeadLetterTopic string
+	Limits          Limits
+}
+
+// Entity returns the named entity class, nil where there is none.
+func (m *Model) Entity(name string) *Entity {
+	for _, e := range m.Entities {
+		if e.Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+// Dataset returns the named dataset, nil where there is none.
+func (m *Model) Dataset(name string) *Dataset {
+	for _, d := range m.Datasets {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// InputTopics lists the topics that datasets read, in order of first mention.
+func (m *Model) InputTopics() []string {
+	var topics []string
+	seen := map[string]bool{}
+	for _, d := range m.Datasets {
+		if !seen[d.Topic] {
+			seen[d.Topic] = true
+			topics = append(topics, d.Topic)
+		}
+	}
+	return topics
+}
+
+// OutputTopics lists the topics that the pipeline writes, in a fixed order.
+func (m *Model) OutputTopics() []string {
+	topics := []string{m.DeadLetterTopic}
+	for _, e := range m.Entities {
+		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
+		for i := range e.Policies {
+			topics = append(topics, e.Policies[i].Topic)
+		}
+	}
+	return topics
+}
+
+// names lists every name that rows refer to, for the store's dictionary.
+func (m *Model) names() []string {
+	names := append(m.InputTopics(), m.OutputTopics()...)
+	for _, e := range m.Entities {
+		names = append(names, e.Name)
+		names = append(names, e.Rules.Names()...)
+		for i := range e.Policies {
+			names = append(names, e.Policies[i].Name)
+		}
+	}
+	for _, d := range m.Datasets {
+		names = append(names, d.Name)
+	}
+	return names
+}

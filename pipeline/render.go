@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"strconv"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// Headers of output records.
+const (
+	HeaderID         = "selfsame-id"          // profile id
+	HeaderVersion    = "selfsame-version"     // rises with each record of a key
+	HeaderPolicy     = "selfsame-policy"      // merge policy
+	HeaderNewest     = "selfsame-newest"      // RFC 3339, time of the newest contributing record
+	HeaderCause      = "selfsame-cause"       // topic/partition/offset of the causing record
+	HeaderMergedInto = "selfsame-merged-into" // of a tombstone: the surviving profile
+	HeaderOversize   = "selfsame-oversize"    // of a marker: bytes of the profile left out
+	HeaderShard      = "selfsame-shard"       // of the writer
+	HeaderSequence   = "selfsame-sequence"    // of the outbox entry
+)
+
+// content renders what a merged profile says, without id and version: what "no change" compares.
+//
+//	"identities":{ns:[value...]},"attributes":{...},"datasets":[...]
+func content(e *Entity, g *Gathered, policy profile.Policy) []byte {
+	merged := policy.Merge(g.Sources)
+	b := make([]byte, 0, 256+32*len(merged.Leaves))
+	b = appendIdentities(append(b, `"identities":`...), e, g.Members)
+	b = profile.AppendAttributes(append(b, `,"attributes":`...), merged.Leaves)
+	b = append(b, `,"datasets":[`...)
+	for i, name := range g.Datasets {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = profile.AppendString(b, name)
+	}
+	return append(b, ']')
+}
+
+// appendIdentities lists values by namespace, strongest namespace first.
+func appendIdentities(b []byte, e *Entity, members []profile.Identity) []byte {
+	b = append(b, '{')
+	for _, namespace := range e.Rules.Names() {
+		first := true
+		for _, id := range members {
+			if id.Namespace != namespace {
+				continue
+			}
+			switch {
+			case first && b[len(b)-1] != '{':
+				b = append(profile.AppendString(append(b, ','), namespace), ':', '[')
+			case first:
+				b = append(profile.AppendString(b, namespace), ':', '[')
+			default:
+				b = append(b, ',')
+			}
+			first = false
+			b = profile.AppendString(b, id.Value)
+		}
+		if !first {
+			b = append(b, ']')
+		}
+	}
+	return append(b, '}')
+}
+
+// digest condenses content to what the store keeps of it.
+func digest(content []byte) (d [16]byte) {
+	sum := sha256.Sum256(content)
+	copy(d[:], sum[:])
+	return d
+}
+
+// profileValue is the value of an output record.
+func profileValue(ref store.ProfileRef, version uint64, content []byte) []byte {
+	b := make([]byte, 0, 128+len(content))
+	b = append(append(b, `{"id":"`...), ref.ID.String()...)
+	b = profile.AppendString(append(b, `","class":`...), ref.Class)
+	b = profile.AppendString(append(b, `,"policy":`...), ref.Policy)
+	b = strconv.AppendUint(append(b, `,"version":`...), version, 10)
+	b = append(append(b, ','), content...)
+	return append(b, '}')
+}
+
+// oversizeValue stands in for a profile that is too large for its topic.
+func oversizeValue(ref store.ProfileRef, version uint64, size int) []byte {
+	content := strconv.AppendInt([]byte(`"oversize":`), int64(size), 10)
+	return profileValue(ref, version, content)
+}
+
+func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {
+	headers := []Header{
+		{Key: HeaderID, Value: []byte(ref.ID.String())},
+		{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
+		{Key: HeaderPolicy, Value: []byte(ref.Policy)},
+		{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
+		{Key: HeaderCause, Value: []byte(row.Cause.String())},
+	}
+	if row.Dead && !row.Survivor.IsZero() {
+		headers = append(headers, Header{Key: HeaderMergedInto, Value: []byte(row.Survivor.String())})
+	}
+	return headers
+}
+
+// assignmentKey is the key of an identity on the assignment topic.
+func assignmentKey(id profile.Identity) []byte { return []byte(id.String()) }
+
+// assignmentValue says which profile an identity belongs to.
+func assignmentValue(row *store.Identity) []byte {
+	b := append([]byte(`{"profile":"`), row.Cluster.String()...)
+	b = strconv.AppendUint(append(b, `","version":`...), row.Version, 10)
+	return append(b, '}')
+}

@@ -1,0 +1,141 @@
+package pipeline
+
+import (
+	"strconv"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// dirtyCluster is a cluster whose profiles may have changed in this commit, and why.
+type dirtyCluster struct {
+	cause profile.Position // of the last record that touched it
+	time  int64            // the greatest time of the records that touched it
+	root  profile.Identity // of a cluster that ceased to exist: who to ask for the survivor
+}
+
+// markDirty notes that the profiles of p's cluster may have changed.
+func (sh *Shard) markDirty(p *person, in *Input) { sh.markCluster(p.key.class, p.row.Cluster, in) }
+
+func (sh *Shard) markCluster(class string, id profile.ID, in *Input) {
+	key := clusterKey{class, id}
+	d := sh.dirty[key]
+	if d == nil {
+		d = &dirtyCluster{time: in.Stamp.Time}
+		sh.dirty[key] = d
+		sh.dirtyOrder = append(sh.dirtyOrder, key)
+	}
+	d.cause = in.Record.Pos
+	d.time = max(d.time, in.Stamp.Time)
+}
+
+// settle decides, once per commit, what became of every profile that may have changed.
+func (sh *Shard) settle(b *store.Batch) error {
+	for _, key := range sh.dirtyOrder {
+		c, err := sh.state.cluster(key.class, key.id)
+		if err != nil {
+			return err
+		}
+		g, err := gather(sh.state, key.class, c.members)
+		if err != nil {
+			return err
+		}
+		entity := sh.model.Entity(key.class)
+		for i := range entity.Policies {
+			policy := &entity.Policies[i]
+			if err := sh.settleProfile(b, entity, policy, unsettled{key, sh.dirty[key], g}); err != nil {
+				return err
+			}
+		}
+	}
+	sh.dirtyOrder = sh.dirtyOrder[:0]
+	clear(sh.dirty)
+	return nil
+}
+
+// unsettled is one dirty cluster with its data.
+type unsettled struct {
+	key   clusterKey
+	dirty *dirtyCluster
+	data  *Gathered
+}
+
+// settleProfile compares a profile with what was last decided about it and, where its content
+// changed, writes the decision and a pointer for the publisher.
+func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u unsettled) error {
+	ref := store.ProfileRef{Class: e.Name, Policy: policy.Name, ID: u.key.id}
+	last, err := sh.state.decided(ref)
+	if err != nil {
+		return err
+	}
+	next := store.Profile{Version: sh.version, Time: max(last.row.Time, u.dirty.time),
+		Cause: u.dirty.cause}
+	alive := last.found && !last.row.Dead
+	if !u.data.Exists() {
+		if !alive {
+			return nil
+		}
+		next.Dead = true
+		if next.Survivor, err = sh.survivor(u); err != nil {
+			return err
+		}
+	} else {
+		body := content(e, u.data, policy.Policy)
+		next.Digest = digest(body)
+		if alive && next.Digest == last.row.Digest {
+			return nil
+		}
+		sh.reportOversize(ref, u, len(body))
+		sh.rendered.put(ref, sh.version, body)
+	}
+	last.row, last.found = next, true
+	b.SetProfile(ref, &next)
+	sh.entries = append(sh.entries, store.Entry{
+		Kind: store.EntryProfile, Topic: policy.Topic,
+		Partition: sh.partition(policy.Topic, []byte(ref.ID.String())),
+		Class:     ref.Class, Policy: ref.Policy, ID: ref.ID,
+	})
+	return nil
+}
+
+// survivor finds the profile that a vanished cluster went into; none where it just ended.
+func (sh *Shard) survivor(u unsettled) (profile.ID, error) {
+	if u.dirty.root.IsZero() {
+		return profile.ID{}, nil
+	}
+	p, err := sh.state.person(u.key.class, u.dirty.root)
+	if err != nil {
+		return profile.ID{}, err
+	}
+	return p.row.Cluster, nil
+}
+
+// reportOversize sends a dead letter for a profile that its topic cannot hold. The topic gets a
+// marker in its place.
+func (sh *Shard) reportOversize(ref store.ProfileRef, u unsettled, size int) {
+	if size <= sh.model.Limits.OutputBytes {
+		return
+	}
+	in := Input{
+		Record: Record{Pos: u.dirty.cause, Key: []byte(ref.ID.String()), Time: u.dirty.time},
+		Reject: &Rejection{Reason: ReasonTooLarge, Path: "merged profile, policy " + ref.Policy,
+			Wanted: "at most " + strconv.Itoa(sh.model.Limits.OutputBytes) + " bytes",
+			Found:  strconv.Itoa(size) + " bytes"},
+	}
+	sh.reject(&in)
+}
+
+func (sh *Shard) enqueueAssignment(class string, id profile.Identity) {
+	topic := sh.model.Entity(class).AssignmentTopic
+	sh.entries = append(sh.entries, store.Entry{
+		Kind: store.EntryAssignment, Topic: topic,
+		Partition: sh.partition(topic, assignmentKey(id)),
+		Class:     class, Identity: id,
+	})
+}
+
+// recordEntry is an outbox entry for a record kept in full.
+func (sh *Shard) recordEntry(topic string, r *store.OutRecord) store.Entry {
+	return store.Entry{Kind: store.EntryRecord, Topic: topic, Record: r,
+		Partition: sh.partition(topic, r.Key)}
+}

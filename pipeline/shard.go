@@ -1,0 +1,219 @@
+package pipeline
+
+import (
+	"fmt"
+	"sync"
+
+	"selfsame/identity"
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// Chunk is a run of consecutive records of one partition, decoded.
+type Chunk struct {
+	TP     TopicPartition
+	Inputs []Input
+	Next   int64 // where the partition goes on: at least one past the last input
+}
+
+// Shard is a single-writer deterministic state machine over a store. One goroutine at a time.
+type Shard struct {
+	model      *Model
+	store      *store.Store
+	state      *state
+	stats      *Stats
+	counts     counts
+	partitions map[string]int32 // of each output topic
+	rendered   *rendered
+
+	positions map[TopicPartition]*position
+
+	// Of the commit under way.
+	version    uint64
+	entries    []store.Entry
+	dirty      map[clusterKey]*dirtyCluster
+	dirtyOrder []clusterKey
+
+	retired struct {
+		sync.Mutex
+		refs []retiredProfile // dead profiles whose tombstone has been published
+	}
+}
+
+type position struct {
+	row   store.Position
+	dirty bool
+}
+
+type retiredProfile struct {
+	ref     store.ProfileRef
+	version uint64
+}
+
+// ShardOptions size a shard.
+type ShardOptions struct {
+	// Partitions is the number of partitions of each output topic.
+	Partitions map[string]int32
+	// CacheRows bounds the decoded rows of each kind kept between commits. Default 100,000.
+	CacheRows int
+	// RenderedBytes bounds the profiles kept between commit and publishing. Default 64 MiB.
+	RenderedBytes int
+}
+
+// Defaults of ShardOptions.
+const (
+	DefaultCacheRows     = 100_000
+	DefaultRenderedBytes = 64 << 20
+)
+
+// NewShard returns the shard of a model over a store.
+func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
+	if o.CacheRows == 0 {
+		o.CacheRows = DefaultCacheRows
+	}
+	if o.RenderedBytes == 0 {
+		o.RenderedBytes = DefaultRenderedBytes
+	}
+	for _, topic := range model.OutputTopics() {
+		if o.Partitions[topic] <= 0 {
+			return nil, fmt.Errorf("the number of partitions of output topic %s is not known", topic)
+		}
+	}
+	if err := s.Intern(model.names()...); err != nil {
+		return nil, err
+	}
+	sh := &Shard{
+		model: model, store: s, state: newState(s.Reader(), o.CacheRows),
+		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
+		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
+	}
+	err := s.Reader().Positions(func(topic string, partition int32, p *store.Position) error {
+		sh.positions[TopicPartition{topic, partition}] = &position{row: *p}
+		return nil
+	})
+	return sh, err
+}
+
+// Stats returns the shard's figures. They may be read while it works.
+func (sh *Shard) Stats() *Stats { return sh.stats }
+
+// Position returns the offset to go on from in a partition. ok is false where it was never consumed.
+func (sh *Shard) Position(tp TopicPartition) (next int64, ok bool) {
+	p := sh.positions[tp]
+	if p == nil {
+		return 0, false
+	}
+	return p.row.Next, true
+}
+
+// Apply consumes chunks and commits once. Chunks of one partition come in order. now is the clock in
+// nanoseconds since the epoch. An error is a fault of the store: the shard must not be used again,
+// and nothing of the call was consumed unless the commit had been made.
+func (sh *Shard) Apply(chunks []Chunk, now int64) error {
+	sh.version = sh.store.NextVersion()
+	for i := range chunks {
+		if err := sh.applyChunk(&chunks[i], now); err != nil {
+			return err
+		}
+	}
+	b := sh.store.NewBatch()
+	if err := sh.fill(b); err != nil {
+		b.Discard()
+		return err
+	}
+	if err := sh.store.Commit(b, len(chunks) > 0); err != nil {
+		return err
+	}
+	sh.entries = sh.entries[:0]
+	sh.stats.add(&sh.counts)
+	sh.state.turn()
+	return nil
+}
+
+// fill puts everything the commit holds into b.
+func (sh *Shard) fill(b *store.Batch) error {
+	if err := sh.settle(b); err != nil {
+		return err
+	}
+	sh.state.write(b)
+	for tp, p := range sh.positions {
+		if p.dirty {
+			b.SetPosition(tp.Topic, tp.Partition, &p.row)
+			p.dirty = false
+		}
+	}
+	for i := range sh.entries {
+		b.Enqueue(sh.entries[i])
+	}
+	return sh.dropRetired(b)
+}
+
+func (sh *Shard) applyChunk(c *Chunk, now int64) error {
+	p := sh.position(profile.Position{Topic: c.TP.Topic, Partition: c.TP.Partition})
+	for i := range c.Inputs {
+		in := &c.Inputs[i]
+		if in.Record.Pos.Offset < p.row.Next {
+			continue // consumed by an earlier commit
+		}
+		p.row.MaxTime = max(p.row.MaxTime, min(in.Record.Time, now))
+		outcome, err := sh.step(in, now)
+		if err != nil {
+			return fmt.Errorf("applying %s: %w", in.Record.Pos, err)
+		}
+		sh.counts.consumed(in, outcome)
+		p.row.Next = in.Record.Pos.Offset + 1
+	}
+	p.row.Next = max(p.row.Next, c.Next)
+	p.dirty = true
+	return nil
+}
+
+func (sh *Shard) position(pos profile.Position) *position {
+	tp := TopicPartition{pos.Topic, pos.Partition}
+	p := sh.positions[tp]
+	if p == nil {
+		p = &position{}
+		sh.positions[tp] = p
+	}
+	return p
+}
+
+func (sh *Shard) rules(class string) *identity.Rules { return sh.model.Entity(class).Rules }
+
+// partition chooses the partition of a key on an output topic.
+func (sh *Shard) partition(topic string, key []byte) int32 {
+	return PartitionOf(key, sh.partitions[topic])
+}
+
+// retire notes that the end of a dead profile has been published. Safe for concurrent use.
+func (sh *Shard) retire(ref store.ProfileRef, version uint64) {
+	sh.retired.Lock()
+	defer sh.retired.Unlock()
+	sh.retired.refs = append(sh.retired.refs, retiredProfile{ref, version})
+}
+
+// dropRetired deletes the rows of profiles that are still dead since their end was published.
+func (sh *Shard) dropRetired(b *store.Batch) error {
+	sh.retired.Lock()
+	refs := sh.retired.refs
+	sh.retired.refs = nil
+	sh.retired.Unlock()
+	for _, r := range refs {
+		d, err := sh.state.decided(r.ref)
+		if err != nil {
+			return err
+		}
+		if d.found && d.row.Dead && d.row.Version == r.version {
+			b.DeleteProfile(r.ref)
+			*d = decided{}
+		}
+	}
+	return nil
+}
+
+// Idle reports whether a commit without chunks would have nothing to do.
+func (sh *Shard) Idle() bool {
+	sh.retired.Lock()
+	defer sh.retired.Unlock()
+	return sh.store.Acked() == 0 && len(sh.retired.refs) == 0
+}

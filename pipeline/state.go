@@ -1,0 +1,330 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// personKey names an identity within an entity class.
+type personKey struct {
+	class string
+	id    profile.Identity
+}
+
+// person is an identity's row and the fragments stored under it, as far as they have been needed.
+type person struct {
+	key       personKey
+	row       store.Identity
+	known     bool // the identity has been seen before, or in this commit
+	dirty     bool
+	fragments map[string]*fragment // by dataset
+	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
+}
+
+// fragment is a fragment and whether it must be written.
+type fragment struct {
+	*profile.Fragment
+	dirty bool
+}
+
+// linkKey names a link; a < b.
+type linkKey struct {
+	class string
+	a, b  profile.Identity
+}
+
+type link struct {
+	row   store.Link
+	isNew bool
+	dirty bool
+}
+
+type clusterKey struct {
+	class string
+	id    profile.ID
+}
+
+// cluster is a cluster's members; none: the cluster does not exist.
+type cluster struct {
+	members []profile.Identity
+	dirty   bool
+}
+
+type eventKey struct{ dataset, id string }
+
+type eventID struct {
+	row   store.EventID
+	dirty bool
+}
+
+type decided struct {
+	row   store.Profile
+	found bool
+}
+
+// state is the working set: rows read from the store or made by the current commit. The single
+// writer reads through it, so it is always right; it stays between commits as a bounded cache.
+type state struct {
+	reader   *store.Reader
+	people   cache[personKey, person]
+	links    cache[linkKey, link]
+	clusters cache[clusterKey, cluster]
+	eventIDs cache[eventKey, eventID]
+	profiles cache[store.ProfileRef, decided]
+
+	// What the current commit has changed, in order of first change.
+	dirtyPeople   []*person
+	dirtyLinks    []linkKey
+	dirtyClusters []clusterKey
+	dirtyEventIDs []eventKey
+	setEvents     map[store.EventRef]*store.Event // nil: deleted
+	eventOrder    []store.EventRef
+}
+
+func newState(reader *store.Reader, size int) *state {
+	return &state{
+		reader:    reader,
+		people:    newCache[personKey, person](size),
+		links:     newCache[linkKey, link](size),
+		clusters:  newCache[clusterKey, cluster](size),
+		eventIDs:  newCache[eventKey, eventID](size / 4),
+		profiles:  newCache[store.ProfileRef, decided](size),
+		setEvents: map[store.EventRef]*store.Event{},
+	}
+}
+
+// person returns an identity, known or not.
+func (s *state) person(class string, id profile.Identity) (*person, error) {
+	key := personKey{class, id}
+	if p := s.people.get(key); p != nil {
+		return p, nil
+	}
+	row, err := s.reader.Identity(class, id)
+	if err != nil {
+		return nil, err
+	}
+	p := &person{key: key}
+	if row != nil {
+		p.row, p.known = *row, true
+	}
+	s.people.put(key, p)
+	return p, nil
+}
+
+// touch marks a person to be written.
+func (s *state) touch(p *person) {
+	if !p.dirty {
+		p.dirty = true
+		s.dirtyPeople = append(s.dirtyPeople, p)
+	}
+}
+
+// fragment returns the fragment of a dataset under p; an empty one where there is none yet.
+func (s *state) fragment(p *person, dataset string) (*fragment, error) {
+	if f := p.fragments[dataset]; f != nil {
+		return f, nil
+	}
+	f := &fragment{Fragment: &profile.Fragment{}}
+	if slices.Contains(p.row.Fragments, dataset) {
+		ref := store.FragmentRef{Class: p.key.class, Identity: p.key.id, Dataset: dataset}
+		stored, err := s.reader.Fragment(ref)
+		if err != nil {
+			return nil, err
+		}
+		if stored == nil {
+			return nil, fmt.Errorf("fragment of dataset %s is listed but missing", dataset)
+		}
+		f.Fragment = stored
+	}
+	if p.fragments == nil {
+		p.fragments = map[string]*fragment{}
+	}
+	p.fragments[dataset] = f
+	return f, nil
+}
+
+// link returns the link between a and b, with no assertions where there is none yet.
+func (s *state) link(class string, a, b profile.Identity) (*link, error) {
+	if b.Compare(a) < 0 {
+		a, b = b, a
+	}
+	key := linkKey{class, a, b}
+	if l := s.links.get(key); l != nil {
+		return l, nil
+	}
+	row, err := s.reader.Link(class, a, b)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{isNew: row == nil}
+	if row != nil {
+		l.row = *row
+	}
+	s.links.put(key, l)
+	return l, nil
+}
+
+// cluster returns a cluster, without members where it does not exist.
+func (s *state) cluster(class string, id profile.ID) (*cluster, error) {
+	key := clusterKey{class, id}
+	if c := s.clusters.get(key); c != nil {
+		return c, nil
+	}
+	row, err := s.reader.Cluster(class, id)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{}
+	if row != nil {
+		c.members = row.Members
+	}
+	s.clusters.put(key, c)
+	return c, nil
+}
+
+// setCluster replaces a cluster's members; none removes it.
+func (s *state) setCluster(class string, id profile.ID, members []profile.Identity) error {
+	c, err := s.cluster(class, id)
+	if err != nil {
+		return err
+	}
+	c.members = members
+	if !c.dirty {
+		c.dirty = true
+		s.dirtyClusters = append(s.dirtyClusters, clusterKey{class, id})
+	}
+	return nil
+}
+
+// eventID returns what is known of an event id; zero where nothing is.
+func (s *state) eventID(dataset, id string) (*eventID, error) {
+	key := eventKey{dataset, id}
+	if e := s.eventIDs.get(key); e != nil {
+		return e, nil
+	}
+	row, err := s.reader.EventID(dataset, id)
+	if err != nil {
+		return nil, err
+	}
+	e := &eventID{}
+	if row != nil {
+		e.row = *row
+	}
+	s.eventIDs.put(key, e)
+	return e, nil
+}
+
+func (s *state) touchEventID(dataset, id string, e *eventID) {
+	if !e.dirty {
+		e.dirty = true
+		s.dirtyEventIDs = append(s.dirtyEventIDs, eventKey{dataset, id})
+	}
+}
+
+// setEvent writes or, with a nil row, deletes an event.
+func (s *state) setEvent(ref store.EventRef, row *store.Event) {
+	if _, seen := s.setEvents[ref]; !seen {
+		s.eventOrder = append(s.eventOrder, ref)
+	}
+	s.setEvents[ref] = row
+}
+
+// hasEvents reports whether an identity holds an event of a dataset, this commit included.
+func (s *state) hasEvents(p *person, dataset string) (bool, error) {
+	for ref, row := range s.setEvents {
+		if row != nil && ref.Class == p.key.class && ref.Identity == p.key.id &&
+			ref.Dataset == dataset {
+			return true, nil
+		}
+	}
+	found := false
+	err := s.reader.Events(p.key.class, p.key.id, func(ref store.EventRef, _ *store.Event) error {
+		if _, changed := s.setEvents[ref]; changed || ref.Dataset != dataset {
+			return nil
+		}
+		found = true
+		return store.ErrStop
+	})
+	return found, err
+}
+
+// decided returns what was last decided about a merged profile.
+func (s *state) decided(ref store.ProfileRef) (*decided, error) {
+	if d := s.profiles.get(ref); d != nil {
+		return d, nil
+	}
+	row, err := s.reader.Profile(ref)
+	if err != nil {
+		return nil, err
+	}
+	d := &decided{}
+	if row != nil {
+		d.row, d.found = *row, true
+	}
+	s.profiles.put(ref, d)
+	return d, nil
+}
+
+// write puts everything the commit has changed into b and forgets that it was changed.
+func (s *state) write(b *store.Batch) {
+	for _, p := range s.dirtyPeople {
+		s.writePerson(b, p)
+	}
+	for _, key := range s.dirtyLinks {
+		l := s.links.get(key)
+		b.SetLink(key.class, key.a, key.b, &l.row, l.isNew)
+		l.dirty, l.isNew = false, false
+	}
+	for _, key := range s.dirtyClusters {
+		c := s.clusters.get(key)
+		c.dirty = false
+		if len(c.members) == 0 {
+			b.DeleteCluster(key.class, key.id)
+			continue
+		}
+		b.SetCluster(key.class, key.id, &store.Cluster{Members: c.members})
+	}
+	for _, key := range s.dirtyEventIDs {
+		e := s.eventIDs.get(key)
+		e.dirty = false
+		b.SetEventID(key.dataset, key.id, &e.row)
+	}
+	for _, ref := range s.eventOrder {
+		if row := s.setEvents[ref]; row != nil {
+			b.SetEvent(ref, row)
+			continue
+		}
+		b.DeleteEvent(ref)
+	}
+	s.dirtyPeople, s.dirtyLinks = s.dirtyPeople[:0], s.dirtyLinks[:0]
+	s.dirtyClusters, s.dirtyEventIDs = s.dirtyClusters[:0], s.dirtyEventIDs[:0]
+	s.eventOrder = s.eventOrder[:0]
+	clear(s.setEvents)
+}
+
+func (s *state) writePerson(b *store.Batch, p *person) {
+	b.SetIdentity(p.key.class, p.key.id, &p.row)
+	for _, dataset := range p.row.Fragments {
+		f := p.fragments[dataset]
+		if f == nil || !f.dirty {
+			continue
+		}
+		ref := store.FragmentRef{Class: p.key.class, Identity: p.key.id, Dataset: dataset}
+		b.SetFragment(ref, f.Fragment)
+		f.dirty = false
+	}
+	p.dirty = false
+	p.newLinks = nil
+}
+
+// turn drops what has not been used for long. Call it after a commit.
+func (s *state) turn() {
+	s.people.turn()
+	s.links.turn()
+	s.clusters.turn()
+	s.eventIDs.turn()
+	s.profiles.turn()
+}

@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// commitBounds are the upper bounds of the commit-time histogram, in seconds.
+var commitBounds = [...]float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
+
+// CommitBounds returns the upper bounds of the commit-time histogram, in seconds.
+func CommitBounds() []float64 { return commitBounds[:] }
+
+// DatasetStats are the counts of one dataset. Consumed is the sum of the others.
+type DatasetStats struct {
+	Consumed   uint64
+	Accepted   uint64
+	Duplicate  uint64
+	Superseded uint64
+	Rejected   map[Reason]uint64
+}
+
+// RejectedTotal sums the rejections of all reasons.
+func (d *DatasetStats) RejectedTotal() uint64 {
+	var n uint64
+	for _, count := range d.Rejected {
+		n += count
+	}
+	return n
+}
+
+// Figures are what has been counted since the program started.
+type Figures struct {
+	Datasets      map[string]DatasetStats // by name; "" for records of no known dataset
+	Emitted       map[string]uint64       // output records by topic
+	Tombstones    uint64                  // of them, tombstones of profiles
+	Blocked       uint64                  // identities ignored because their value is blocked
+	LinksDecided  uint64                  // links looked at by graph decisions
+	Commits       uint64
+	CommitSeconds float64
+	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
+	Lag           map[TopicPartition]int64  // records not yet consumed, as of the last fetch
+}
+
+// Stats are figures that may be read while they are counted.
+type Stats struct {
+	mu struct {
+		sync.Mutex
+		f Figures
+	}
+}
+
+func newStats(model *Model) *Stats {
+	s := &Stats{}
+	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
+		Lag: map[TopicPartition]int64{}}
+	for _, ds := range model.Datasets {
+		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
+	}
+	for _, topic := range model.OutputTopics() {
+		s.mu.f.Emitted[topic] = 0
+	}
+	return s
+}
+
+// Figures returns a copy of everything counted so far.
+func (s *Stats) Figures() Figures {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.mu.f
+	f.Emitted = maps.Clone(f.Emitted)
+	f.Lag = maps.Clone(f.Lag)
+	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
+	for name, d := range s.mu.f.Datasets {
+		d.Rejected = maps.Clone(d.Rejected)
+		f.Datasets[name] = d
+	}
+	return f
+}
+
+// counts are what one commit adds. They are added only once it is made.
+type counts struct {
+	outcomes []counted
+	blocked  uint64
+	decided  uint64
+}
+
+type counted struct {
+	dataset string
+	outcome Outcome
+	reason  Reason
+}
+
+func (c *counts) consumed(in *Input, outcome Outcome) {
+	one := counted{outcome: outcome}
+	if in.Dataset != nil {
+		one.dataset = in.Dataset.Name
+	}
+	if in.Reject != nil {
+		one.reason = in.Reject.Reason
+	}
+	c.outcomes = append(c.outcomes, one)
+	c.blocked += uint64(in.IDs.Blocked)
+}
+
+func (c *counts) linkDecided(n int) { c.decided += uint64(n) }
+
+// add counts a commit and resets c.
+func (s *Stats) add(c *counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.mu.f
+	for _, one := range c.outcomes {
+		d := f.Datasets[one.dataset]
+		d.Consumed++
+		switch one.outcome {
+		case Accepted:
+			d.Accepted++
+		case Duplicate:
+			d.Duplicate++
+		case Superseded:
+			d.Superseded++
+		case Rejected:
+			if d.Rejected == nil {
+				d.Rejected = map[Reason]uint64{}
+			}
+			d.Rejected[one.reason]++
+		}
+		f.Datasets[one.dataset] = d
+	}
+	f.Blocked += c.blocked
+	f.LinksDecided += c.decided
+	*c = counts{outcomes: c.outcomes[:0]}
+}
+
+// commit counts the time of a commit.
+func (s *Stats) commit(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.mu.f
+	f.Commits++
+	f.CommitSeconds += d.Seconds()
+	for i, bound := range commitBounds {
+		if d.Seconds() <= bound {
+			f.CommitBuckets[i]++
+		}
+	}
+}
+
+// emitted counts published records.
+func (s *Stats) emitted(topic string, records, tombstones int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.f.Emitted[topic] += uint64(records)
+	s.mu.f.Tombstones += uint64(tombstones)
+}
+
+// lag notes how far a partition is behind.
+func (s *Stats) lag(tp TopicPartition, records int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.f.Lag[tp] = records
+}

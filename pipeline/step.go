@@ -1,0 +1,240 @@
+package pipeline
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"selfsame/store"
+)
+
+// Outcome is what became of a consumed record. Every record has exactly one.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Accepted   Outcome = iota // took part in the state
+	Rejected                  // went to the dead-letter topic
+	Duplicate                 // an event that is known already
+	Superseded                // everything it says had been overruled by later stamps
+)
+
+// step applies one input to the working set. It reads what it needs, decides, and writes nothing but
+// the working set; an error is a fault of the store and ends the shard.
+func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
+	if in.Reject == nil {
+		in.Reject = sh.checkTime(in, now)
+	}
+	if in.Reject == nil && in.Dataset.Class == ClassRecord {
+		rejection, err := sh.checkSize(in)
+		if err != nil {
+			return Rejected, err
+		}
+		in.Reject = rejection
+	}
+	if in.Reject != nil {
+		sh.reject(in)
+		return Rejected, nil
+	}
+	if in.Op == OpDelete {
+		return sh.delete(in)
+	}
+	if err := sh.introduce(in); err != nil {
+		return Accepted, err
+	}
+	if in.Dataset.Class == ClassEvent {
+		return sh.insertEvent(in)
+	}
+	return sh.joinFragment(in)
+}
+
+// checkTime compares the record's time with its effective append time: the greatest Kafka timestamp
+// so far in its partition, bounded by the clock.
+func (sh *Shard) checkTime(in *Input, now int64) *Rejection {
+	appended := sh.position(in.Record.Pos).row.MaxTime
+	if appended == 0 {
+		appended = now
+	}
+	ds := in.Dataset
+	if ahead := in.Stamp.Time - appended; ahead > int64(ds.MaxFuture) {
+		return &Rejection{Reason: ReasonFutureTimestamp, Wanted: "at most " + ds.MaxFuture.String() +
+			" after the append time", Found: roughly(ahead) + " after"}
+	}
+	if ds.Class != ClassEvent || ds.Retention == 0 || in.Op == OpDelete {
+		return nil
+	}
+	if age := appended - in.Stamp.Time; age > int64(ds.Retention) {
+		return &Rejection{Reason: ReasonTooOld, Wanted: "at most " + ds.Retention.String() +
+			" before the append time", Found: roughly(age) + " before"}
+	}
+	return nil
+}
+
+func roughly(ns int64) string {
+	d := time.Duration(ns)
+	if d < time.Minute {
+		return d.Round(time.Millisecond).String()
+	}
+	return strconv.FormatFloat(d.Hours(), 'f', 2, 64) + "h"
+}
+
+// checkSize refuses a record that would make its fragment exceed the limit of leaves.
+func (sh *Shard) checkSize(in *Input) (*Rejection, error) {
+	if len(in.Fragment.Leaves) == 0 {
+		return nil, nil
+	}
+	p, err := sh.state.person(in.Dataset.Entity, in.IDs.Primary)
+	if err != nil {
+		return nil, err
+	}
+	f, err := sh.state.fragment(p, in.Dataset.Name)
+	if err != nil {
+		return nil, err
+	}
+	limits := sh.model.Limits
+	if len(f.Leaves)+len(in.Fragment.Leaves) <= limits.LeavesPerFragment {
+		return nil, nil
+	}
+	joined := f.Clone()
+	joined.Join(&in.Fragment)
+	if n := len(joined.Leaves); n > limits.LeavesPerFragment {
+		return tooManyLeaves(n, limits), nil
+	}
+	return nil, nil
+}
+
+// introduce makes the record's identities known and asserts the links between them.
+func (sh *Shard) introduce(in *Input) error {
+	class := in.Dataset.Entity
+	for _, id := range in.IDs.All {
+		if err := sh.see(class, id, in); err != nil {
+			return err
+		}
+	}
+	for _, pair := range sh.rules(class).Links(in.IDs.All) {
+		if err := sh.assert(class, pair, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinFragment joins what a record says into its fragment.
+func (sh *Shard) joinFragment(in *Input) (Outcome, error) {
+	p, err := sh.state.person(in.Dataset.Entity, in.IDs.Primary)
+	if err != nil {
+		return Accepted, err
+	}
+	f, err := sh.state.fragment(p, in.Dataset.Name)
+	if err != nil {
+		return Accepted, err
+	}
+	if !f.Join(&in.Fragment) {
+		if in.Fragment.IsZero() {
+			return Accepted, nil // a record of identities only
+		}
+		return Superseded, nil
+	}
+	f.dirty = true
+	p.row.Fragments = insertName(p.row.Fragments, in.Dataset.Name)
+	sh.state.touch(p)
+	sh.markDirty(p, in)
+	return Accepted, nil
+}
+
+// delete applies a delete: of a fragment by its floor, of an event by its id. It asserts no links.
+func (sh *Shard) delete(in *Input) (Outcome, error) {
+	if in.Dataset.Class == ClassEvent {
+		return sh.deleteEvent(in)
+	}
+	if err := sh.see(in.Dataset.Entity, in.IDs.Primary, in); err != nil {
+		return Accepted, err
+	}
+	return sh.joinFragment(in)
+}
+
+// insertEvent stores an event unless its id is known. Of several copies the one with the least stamp
+// stands, whichever comes first.
+func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
+	ds := in.Dataset
+	e, err := sh.state.eventID(ds.Name, in.EventID)
+	if err != nil {
+		return Accepted, err
+	}
+	if !e.row.Stamp.IsZero() && !in.Stamp.Before(e.row.Stamp) {
+		return Duplicate, nil
+	}
+	if e.row.Exists() {
+		if err := sh.removeEvent(in, &e.row); err != nil {
+			return Accepted, err
+		}
+	}
+	e.row.Stamp, e.row.Class, e.row.Identity = in.Stamp, ds.Entity, in.IDs.Primary
+	sh.state.touchEventID(ds.Name, in.EventID, e)
+	if !e.row.Exists() {
+		return Superseded, nil
+	}
+	ref := sh.eventRef(in, &e.row)
+	sh.state.setEvent(ref, &store.Event{Stamp: in.Stamp, Body: in.Body})
+	p, err := sh.state.person(ds.Entity, in.IDs.Primary)
+	if err != nil {
+		return Accepted, err
+	}
+	if !slices.Contains(p.row.Events, ds.Name) {
+		p.row.Events = insertName(p.row.Events, ds.Name)
+		sh.state.touch(p)
+		sh.markDirty(p, in)
+	}
+	return Accepted, nil
+}
+
+// deleteEvent removes the event of an id; copies of it that come later stay away.
+func (sh *Shard) deleteEvent(in *Input) (Outcome, error) {
+	e, err := sh.state.eventID(in.Dataset.Name, in.EventID)
+	if err != nil {
+		return Accepted, err
+	}
+	if !e.row.Deleted.Before(in.Stamp) {
+		return Superseded, nil
+	}
+	existed := e.row.Exists()
+	e.row.Deleted = in.Stamp
+	sh.state.touchEventID(in.Dataset.Name, in.EventID, e)
+	if existed && !e.row.Exists() {
+		return Accepted, sh.removeEvent(in, &e.row)
+	}
+	return Accepted, nil
+}
+
+// removeEvent takes the stored copy of an event away from the identity that holds it.
+func (sh *Shard) removeEvent(in *Input, row *store.EventID) error {
+	sh.state.setEvent(sh.eventRef(in, row), nil)
+	p, err := sh.state.person(row.Class, row.Identity)
+	if err != nil {
+		return err
+	}
+	left, err := sh.state.hasEvents(p, in.Dataset.Name)
+	if err != nil || left {
+		return err
+	}
+	p.row.Events = slices.DeleteFunc(slices.Clone(p.row.Events), func(name string) bool {
+		return name == in.Dataset.Name
+	})
+	sh.state.touch(p)
+	sh.markDirty(p, in)
+	return nil
+}
+
+func (sh *Shard) eventRef(in *Input, row *store.EventID) store.EventRef {
+	return store.EventRef{Class: row.Class, Identity: row.Identity, Time: row.Stamp.Time,
+		Dataset: in.Dataset.Name, ID: in.EventID}
+}
+
+// insertName returns names, sorted, with name among them; the given slice is not changed.
+func insertName(names []string, name string) []string {
+	i, found := slices.BinarySearch(names, name)
+	if found {
+		return names
+	}
+	return slices.Insert(slices.Clone(names), i, name)
+}

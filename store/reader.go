@@ -1,0 +1,192 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"selfsame/profile"
+)
+
+// Reader reads typed rows. Methods return nil without an error where there is no row.
+type Reader struct {
+	src  pebble.Reader
+	dict *dictionary
+}
+
+// Identity reads what is known of an identity apart from its data.
+func (r *Reader) Identity(class string, id profile.Identity) (*Identity, error) {
+	key, err := r.dict.identityKey(nil, class, id)
+	return read(r, "identity", key, err, r.dict.decodeIdentity)
+}
+
+// Link reads the row of the link between two identities; the order of the ends does not matter.
+func (r *Reader) Link(class string, a, b profile.Identity) (*Link, error) {
+	if b.Compare(a) < 0 {
+		a, b = b, a
+	}
+	key, err := r.dict.linkKey(nil, class, a, b)
+	return read(r, "link", key, err, r.dict.decodeLink)
+}
+
+// Fragment reads a fragment.
+func (r *Reader) Fragment(ref FragmentRef) (*profile.Fragment, error) {
+	key, err := r.dict.fragmentKey(nil, ref)
+	return read(r, "fragment", key, err, r.dict.decodeFragment)
+}
+
+// Event reads an event's row.
+func (r *Reader) Event(ref EventRef) (*Event, error) {
+	key, err := r.dict.eventKey(nil, ref)
+	return read(r, "event", key, err, r.dict.decodeEvent)
+}
+
+// EventID reads where the event of an id is.
+func (r *Reader) EventID(dataset, id string) (*EventID, error) {
+	key, err := r.dict.eventIDKey(nil, dataset, id)
+	return read(r, "event id", key, err, r.dict.decodeEventID)
+}
+
+// Cluster reads a cluster.
+func (r *Reader) Cluster(class string, id profile.ID) (*Cluster, error) {
+	key, err := r.dict.clusterKey(nil, class, id)
+	return read(r, "cluster", key, err, r.dict.decodeCluster)
+}
+
+// Profile reads what was last decided about a merged profile.
+func (r *Reader) Profile(ref ProfileRef) (*Profile, error) {
+	key, err := r.dict.profileKey(nil, ref)
+	return read(r, "profile", key, err, r.dict.decodeProfile)
+}
+
+// Position reads how far an input partition has been consumed.
+func (r *Reader) Position(topic string, partition int32) (*Position, error) {
+	key, err := r.dict.positionKey(nil, topic, partition)
+	return read(r, "position", key, err, r.dict.decodePosition)
+}
+
+// Neighbours lists the identities that id has a link with, in key order.
+func (r *Reader) Neighbours(class string, id profile.Identity) ([]profile.Identity, error) {
+	prefix, err := r.dict.linkPrefix(nil, class, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	var out []profile.Identity
+	err = r.scan(prefix, func(key, _ []byte) error {
+		other, rest, err := r.dict.cutIdentity(key[len(prefix):])
+		if err == nil && len(rest) > 0 {
+			err = errKey
+		}
+		out = append(out, other)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	return out, nil
+}
+
+// Events calls fn for each event of an identity in order of time until fn fails.
+func (r *Reader) Events(class string, id profile.Identity, fn func(EventRef, *Event) error) error {
+	prefix, err := r.dict.identityPrefix(nil, class, id)
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	prefix = append(prefix, rowEvent)
+	err = r.scan(prefix, func(key, value []byte) error {
+		ref := EventRef{Class: class, Identity: id}
+		if err := r.dict.cutEventRef(&ref, key[len(prefix):]); err != nil {
+			return err
+		}
+		event, err := r.dict.decodeEvent(value)
+		if err != nil {
+			return err
+		}
+		return fn(ref, event)
+	})
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	return nil
+}
+
+// Positions calls fn for each stored input position.
+func (r *Reader) Positions(fn func(topic string, partition int32, p *Position) error) error {
+	return r.scan([]byte{spacePosition}, func(key, value []byte) error {
+		topic, partition, err := r.dict.cutPosition(key[1:])
+		if err != nil {
+			return err
+		}
+		p, err := r.dict.decodePosition(value)
+		if err != nil {
+			return err
+		}
+		return fn(topic, partition, p)
+	})
+}
+
+// Profiles calls fn for each merged profile of a class and policy, in order of id.
+func (r *Reader) Profiles(class, policy string, fn func(profile.ID, *Profile) error) error {
+	prefix, err := r.dict.profileKey(nil, ProfileRef{Class: class, Policy: policy})
+	if err != nil {
+		return fmt.Errorf("reading profiles: %w", err)
+	}
+	prefix = prefix[:len(prefix)-len(profile.ID{})]
+	return r.scan(prefix, func(key, value []byte) error {
+		var id profile.ID
+		if copy(id[:], key[len(prefix):]) != len(id) {
+			return fmt.Errorf("reading profiles: %w", errKey)
+		}
+		row, err := r.dict.decodeProfile(value)
+		if err != nil {
+			return fmt.Errorf("reading profiles: %w", err)
+		}
+		return fn(id, row)
+	})
+}
+
+// ErrStop, returned by a callback, ends a scan early without being an error of it.
+var ErrStop = errors.New("stop")
+
+// scan calls fn for each row whose key starts with prefix. Key and value are valid during the call.
+func (r *Reader) scan(prefix []byte, fn func(key, value []byte) error) error {
+	iter, err := r.src.NewIter(prefixBounds(prefix))
+	if err != nil {
+		return err
+	}
+	defer iter.Close()
+	for iter.First(); iter.Valid(); iter.Next() {
+		value, err := iter.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		switch err := fn(iter.Key(), value); {
+		case errors.Is(err, ErrStop):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return iter.Error()
+}
+
+// read gets one row and decodes it. keyErr is the error of building the key.
+func read[T any](r *Reader, what string, key []byte, keyErr error,
+	decode func([]byte) (*T, error)) (*T, error) {
+	if keyErr != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, keyErr)
+	}
+	value, closer, err := r.src.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	row, err := decode(value)
+	if err != nil {
+		err = fmt.Errorf("reading %s: %w", what, err)
+	}
+	return row, errors.Join(err, closer.Close())
+}
