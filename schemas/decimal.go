@@ -1,0 +1,136 @@
+package schemas
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"selfsame/profile"
+)
+
+// decimalFromText reads plain or exponent notation exactly. What does not fit precision and scale
+// without rounding is refused; found names the JSON form.
+func decimalFromText(t *Type, text []byte, found string) (profile.Value, error) {
+	negative, digits, point, ok := splitDecimal(text)
+	if !ok {
+		return profile.Value{}, mismatch(t, found+" that is not a decimal")
+	}
+	// The number is 0.digits * 10^point, digits without zeros at either end.
+	switch {
+	case len(digits) == 0:
+		return profile.Decimal(formatDecimal(false, "0", t.Scale)), nil
+	case len(digits)-point > t.Scale:
+		return profile.Value{}, mismatch(t, fmt.Sprintf("%s finer than %d places", found, t.Scale))
+	case point+t.Scale > t.Precision:
+		found += fmt.Sprintf(" longer than %d digits", t.Precision)
+		return profile.Value{}, mismatch(t, found)
+	}
+	unscaled := string(digits) + strings.Repeat("0", point+t.Scale-len(digits))
+	return profile.Decimal(formatDecimal(negative, unscaled, t.Scale)), nil
+}
+
+// splitDecimal takes a number apart: its significant digits, and where among them the point is.
+func splitDecimal(text []byte) (negative bool, digits []byte, point int, ok bool) {
+	if len(text) > 0 && text[0] == '-' {
+		negative, text = true, text[1:]
+	}
+	exponent := 0
+	if e := bytes.IndexAny(text, "eE"); e >= 0 {
+		var err error
+		if exponent, err = strconv.Atoi(string(text[e+1:])); err != nil {
+			return false, nil, 0, false
+		}
+		exponent = max(-maxExponent, min(exponent, maxExponent))
+		text = text[:e]
+	}
+	whole, fraction, pointed := bytes.Cut(text, []byte{'.'})
+	if len(whole) == 0 || pointed && len(fraction) == 0 ||
+		!allDigits(whole) || !allDigits(fraction) {
+		return false, nil, 0, false
+	}
+	digits = append(append(make([]byte, 0, len(text)), whole...), fraction...)
+	significant := bytes.TrimLeft(digits, "0")
+	point = len(whole) - (len(digits) - len(significant)) + exponent
+	return negative, bytes.TrimRight(significant, "0"), point, true
+}
+
+// maxExponent is beyond what any precision allows; larger exponents are cut to it, then refused.
+const maxExponent = 1 << 30
+
+func allDigits(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// decimalFromBinary reads a two's-complement big-endian unscaled number; no bytes are zero.
+func decimalFromBinary(t *Type, raw []byte) (profile.Value, error) {
+	unscaled := signedBig(raw)
+	negative := unscaled.Sign() < 0
+	// Four bits hold any digit: longer is too long, and not worth converting.
+	if unscaled.BitLen() > 4*t.Precision {
+		return profile.Value{}, mismatch(t, fmt.Sprintf("more than %d digits", t.Precision))
+	}
+	digits := unscaled.Abs(unscaled).String()
+	if len(digits) > t.Precision && digits != "0" {
+		return profile.Value{}, mismatch(t, fmt.Sprintf("more than %d digits", t.Precision))
+	}
+	return profile.Decimal(formatDecimal(negative, digits, t.Scale)), nil
+}
+
+func signedBig(raw []byte) *big.Int {
+	n := new(big.Int).SetBytes(raw)
+	if len(raw) > 0 && raw[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(raw))))
+	}
+	return n
+}
+
+// formatDecimal puts the point before the last scale digits.
+func formatDecimal(negative bool, digits string, scale int) string {
+	if len(digits) <= scale {
+		digits = strings.Repeat("0", scale+1-len(digits)) + digits
+	}
+	point := len(digits) - scale
+	text := make([]byte, 0, len(digits)+2)
+	if negative {
+		text = append(text, '-')
+	}
+	text = append(text, digits[:point]...)
+	if scale > 0 {
+		text = append(append(text, '.'), digits[point:]...)
+	}
+	return string(text)
+}
+
+// appendDecimal appends the two's-complement form of an exact decimal of the type's scale: the
+// shortest for bytes, sign-extended for fixed.
+func appendDecimal(dst []byte, t *Type, text string) ([]byte, error) {
+	v, err := decimalFromText(t, []byte(text), "decimal")
+	if err != nil {
+		return dst, err
+	}
+	n, _ := new(big.Int).SetString(strings.Replace(v.AsText(), ".", "", 1), 10)
+	size := t.Size
+	if t.Kind == KindBytes {
+		size = signedSize(n)
+		dst = appendLong(dst, int64(size))
+	}
+	if n.Sign() < 0 {
+		n.Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*size)))
+	}
+	return append(dst, n.FillBytes(make([]byte, size))...), nil
+}
+
+// signedSize is the fewest bytes that hold n in two's complement.
+func signedSize(n *big.Int) int {
+	if n.Sign() < 0 {
+		return new(big.Int).Not(n).BitLen()/8 + 1
+	}
+	return n.BitLen()/8 + 1
+}
