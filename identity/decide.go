@@ -70,9 +70,9 @@ func (r *Rules) Decide(v View, ends ...profile.Identity) (Decision, error) {
 	return w.decision(), nil
 }
 
-// Inside reports whether a and b are in one cluster. Then a new link between them, or a later time
-// on one that exists, changes no cluster, and nothing needs to be decided. The removal of a link,
-// or an earlier time, does need a decision.
+// Inside reports whether a and b are in one cluster, which can spare a decision. If they are, a new
+// link between them, or a later time on one that exists, changes no cluster. If they are not, the
+// removal of a link between them, or an earlier time on it, changes none.
 func (r *Rules) Inside(v View, a, b profile.Identity) (bool, error) {
 	if a == b {
 		return true, nil

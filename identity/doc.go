@@ -30,7 +30,8 @@
 //
 //  1. Clusters are a function of the link set and the rules: not of the order of arrival, of
 //     repetition, or of how changes were grouped into calls of [Rules.Decide].
-//  2. A new or refreshed link inside one cluster changes nothing ([Rules.Inside]).
+//  2. A new or refreshed link inside one cluster changes nothing, nor does the removal of a link
+//     that was left out ([Rules.Inside]).
 //  3. Every cluster that Decide returns keeps every rule.
 //  4. The outcome of a Resolve call does not depend on the order of the claims, errors included.
 //  5. Normalisation is idempotent: an identity that comes out goes in again unchanged.

@@ -54,14 +54,18 @@ func (g *Graph) Assert(all []profile.Identity, time int64) (d Decision, changed 
 	return d, true, err
 }
 
-// Retract removes the link between a and b, whatever its time. changed is false where there is
-// none.
+// Retract removes the link between a and b, whatever its time. changed is false where no cluster
+// can have changed.
 func (g *Graph) Retract(a, b profile.Identity) (d Decision, changed bool, err error) {
 	if _, ok := g.links[a][b]; !ok {
 		return Decision{}, false, nil
 	}
 	delete(g.links[a], b)
 	delete(g.links[b], a)
+	inside, err := g.rules.Inside(g, a, b)
+	if err != nil || !inside {
+		return Decision{}, false, err
+	}
 	d, err = g.decide([]profile.Identity{a, b})
 	return d, true, err
 }
