@@ -1,0 +1,150 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+
+	"selfsame/profile"
+)
+
+// Graph is a whole identity graph in memory: the link set and the clusters, kept up by
+// [Rules.Decide]. It serves simulations and tests, and is a [View]. Not safe for concurrent use.
+type Graph struct {
+	rules   *Rules
+	links   map[profile.Identity]map[profile.Identity]int64 // both directions
+	members map[profile.Identity][]profile.Identity         // of clusters larger than one
+	known   map[profile.Identity]struct{}
+}
+
+// NewGraph returns an empty graph.
+func NewGraph(r *Rules) *Graph {
+	return &Graph{
+		rules:   r,
+		links:   make(map[profile.Identity]map[profile.Identity]int64),
+		members: make(map[profile.Identity][]profile.Identity),
+		known:   make(map[profile.Identity]struct{}),
+	}
+}
+
+// Assert adds what a record with these identities, at that time, says: all its links. A link that
+// exists keeps the later of both times. changed is false where no cluster can have changed.
+func (g *Graph) Assert(all []profile.Identity, time int64) (d Decision, changed bool, err error) {
+	for _, id := range all {
+		g.known[id] = struct{}{}
+	}
+	var ends []profile.Identity
+	for _, pair := range g.rules.Links(all) {
+		if old, ok := g.links[pair[0]][pair[1]]; ok && old >= time {
+			continue
+		}
+		g.set(pair[0], pair[1], time)
+		g.set(pair[1], pair[0], time)
+		inside, err := g.rules.Inside(g, pair[0], pair[1])
+		if err != nil {
+			return Decision{}, false, err
+		}
+		if !inside {
+			ends = append(ends, pair[0], pair[1])
+		}
+	}
+	if len(ends) == 0 {
+		return Decision{}, false, nil
+	}
+	d, err = g.decide(ends)
+	return d, true, err
+}
+
+// Retract removes the link between a and b, whatever its time. changed is false where no cluster
+// can have changed.
+func (g *Graph) Retract(a, b profile.Identity) (d Decision, changed bool, err error) {
+	if _, ok := g.links[a][b]; !ok {
+		return Decision{}, false, nil
+	}
+	delete(g.links[a], b)
+	delete(g.links[b], a)
+	inside, err := g.rules.Inside(g, a, b)
+	if err != nil || !inside {
+		return Decision{}, false, err
+	}
+	d, err = g.decide([]profile.Identity{a, b})
+	return d, true, err
+}
+
+// Links implements [View].
+func (g *Graph) Links(id profile.Identity) ([]Link, error) {
+	links := make([]Link, 0, len(g.links[id]))
+	for other, time := range g.links[id] {
+		link := Link{A: id, B: other, Time: time}
+		if other.Compare(id) < 0 {
+			link.A, link.B = other, id
+		}
+		links = append(links, link)
+	}
+	return links, nil
+}
+
+// Members implements [View].
+func (g *Graph) Members(id profile.Identity) ([]profile.Identity, error) {
+	if members := g.members[id]; members != nil {
+		return members, nil
+	}
+	return []profile.Identity{id}, nil
+}
+
+// Clusters lists all clusters, each sorted, in the order of their first identities.
+func (g *Graph) Clusters() [][]profile.Identity {
+	var clusters [][]profile.Identity
+	for id := range g.known {
+		members, _ := g.Members(id)
+		if members[0] == id {
+			clusters = append(clusters, members)
+		}
+	}
+	slices.SortFunc(clusters, func(a, b []profile.Identity) int { return a[0].Compare(b[0]) })
+	return clusters
+}
+
+// LeftOut explains all links that stay out, sorted by their ends.
+func (g *Graph) LeftOut() ([]Reason, error) {
+	var reasons []Reason
+	for id := range g.links {
+		links, _ := g.Links(id)
+		for _, link := range links {
+			if link.A != id {
+				continue
+			}
+			reason, left, err := g.rules.Why(g, link)
+			if err != nil {
+				return nil, err
+			}
+			if left {
+				reasons = append(reasons, reason)
+			}
+		}
+	}
+	slices.SortFunc(reasons, func(x, y Reason) int { return compareEnds(x.Link, y.Link) })
+	return reasons, nil
+}
+
+func (g *Graph) set(from, to profile.Identity, time int64) {
+	if g.links[from] == nil {
+		g.links[from] = make(map[profile.Identity]int64)
+	}
+	g.links[from][to] = time
+}
+
+func (g *Graph) decide(ends []profile.Identity) (Decision, error) {
+	d, err := g.rules.Decide(g, ends...)
+	if err != nil {
+		return Decision{}, fmt.Errorf("keeping up a graph: %w", err)
+	}
+	for _, cluster := range d.Clusters {
+		for _, id := range cluster {
+			g.members[id] = cluster
+			if len(cluster) == 1 {
+				delete(g.members, id)
+			}
+		}
+	}
+	return d, nil
+}

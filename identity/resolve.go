@@ -1,0 +1,152 @@
+package identity
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"selfsame/profile"
+)
+
+// Claim is one identifier as a record carries it.
+type Claim struct {
+	Namespace string
+	Value     string
+	// Primary marks the record's own identity: by schema, by configuration or by a flag in the data.
+	Primary bool
+}
+
+// Resolved are the identities of one record.
+type Resolved struct {
+	Primary profile.Identity
+	All     []profile.Identity // sorted, distinct, those that never link included
+	Blocked int                // claims that were ignored because their value is blocked
+}
+
+// ResolveRecord resolves the claims of a record of current state. The primary identity is the one
+// flagged primary (of several: of the strongest namespace, then the smallest value); with none
+// left, [ErrMissing].
+//
+// Checks, in this order, each over all claims: *[InvalidError] for a single claim (the strongest
+// namespace is named), *InvalidError for more than [MaxRecordIdentities] different identities,
+// *[ConflictError] (the strongest namespace is named), ErrMissing. Blocked claims count for none.
+func (r *Rules) ResolveRecord(claims []Claim) (Resolved, error) {
+	res, flagged, err := r.resolve(claims)
+	if err != nil {
+		return Resolved{}, err
+	}
+	if len(flagged) == 0 {
+		return Resolved{}, ErrMissing
+	}
+	res.Primary = slices.MinFunc(flagged, r.compareStrength)
+	return res, nil
+}
+
+// ResolveEvent resolves the claims of an event. The primary identity is of the strongest namespace
+// present; of several values in it the one flagged primary, else the smallest. Checks are those of
+// [Rules.ResolveRecord].
+func (r *Rules) ResolveEvent(claims []Claim) (Resolved, error) {
+	res, flagged, err := r.resolve(claims)
+	if err != nil {
+		return Resolved{}, err
+	}
+	if len(res.All) == 0 {
+		return Resolved{}, ErrMissing
+	}
+	res.Primary = slices.MinFunc(res.All, func(a, b profile.Identity) int {
+		return cmp.Or(
+			cmp.Compare(r.Rank(a.Namespace), r.Rank(b.Namespace)),
+			-compareBool(slices.Contains(flagged, a), slices.Contains(flagged, b)),
+			a.Compare(b),
+		)
+	})
+	return res, nil
+}
+
+// resolve normalises all claims and checks what records and events have in common. flagged are the
+// identities with the primary flag.
+func (r *Rules) resolve(claims []Claim) (res Resolved, flagged []profile.Identity, err error) {
+	res.All = make([]profile.Identity, 0, len(claims))
+	var invalid *InvalidError
+	for i := range claims {
+		id, blocked, err := r.Normalize(claims[i].Namespace, claims[i].Value)
+		switch {
+		case err != nil:
+			invalid = r.worse(invalid, err)
+			continue
+		case blocked:
+			res.Blocked++
+			continue
+		}
+		res.All = append(res.All, id)
+		if claims[i].Primary {
+			flagged = append(flagged, id)
+		}
+	}
+	if invalid != nil {
+		return Resolved{}, nil, invalid
+	}
+	slices.SortFunc(res.All, profile.Identity.Compare)
+	res.All = slices.Compact(res.All)
+	return res, flagged, r.checkSet(res.All)
+}
+
+// worse keeps the error to report, so that it does not depend on the order of the claims.
+func (r *Rules) worse(known *InvalidError, err error) *InvalidError {
+	var found *InvalidError
+	if !errors.As(err, &found) {
+		panic("identity: Normalize returned an error of another type")
+	}
+	if known == nil {
+		return found
+	}
+	order := cmp.Or(
+		cmp.Compare(r.Rank(found.Namespace), r.Rank(known.Namespace)),
+		cmp.Compare(found.Namespace, known.Namespace),
+		cmp.Compare(found.Reason, known.Reason),
+	)
+	if order < 0 {
+		return found
+	}
+	return known
+}
+
+// checkSet checks the identities of one record together. all is sorted and distinct, so that two
+// values of one namespace are neighbours.
+func (r *Rules) checkSet(all []profile.Identity) error {
+	if len(all) > MaxRecordIdentities {
+		reason := fmt.Sprintf("more than %d identities in one record", MaxRecordIdentities)
+		return &InvalidError{Reason: reason}
+	}
+	var conflict *space
+	for i := 1; i < len(all); i++ {
+		s := r.byName[all[i].Namespace]
+		if !s.Unique || all[i-1].Namespace != s.Name {
+			continue
+		}
+		if conflict == nil || s.rank < conflict.rank {
+			conflict = s
+		}
+	}
+	if conflict != nil {
+		return &ConflictError{conflict.Name}
+	}
+	return nil
+}
+
+// compareStrength orders by rank, then by the identities themselves.
+func (r *Rules) compareStrength(a, b profile.Identity) int {
+	return cmp.Or(cmp.Compare(r.Rank(a.Namespace), r.Rank(b.Namespace)), a.Compare(b))
+}
+
+// compareBool orders false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
