@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"selfsame/identity"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -127,7 +126,7 @@ func (sh *Shard) announce(change *graphChange, in *Input) error {
 	}
 	for _, id := range change.oldIDs() {
 		for _, member := range change.before[id] {
-			if identity.NewProfileID(sh.model.IDKey, change.class, member) == id {
+			if sh.idOf(change.class, member) == id {
 				sh.dirty[clusterKey{change.class, id}].root = member
 			}
 		}

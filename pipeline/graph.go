@@ -65,7 +65,25 @@ func (sh *Shard) assert(class string, pair [2]profile.Identity, in *Input) error
 	if a.row.Cluster == b.row.Cluster || before.Time >= in.Stamp.Time && !before.IsZero() {
 		return nil
 	}
-	decision, err := sh.rules(class).Decide(&graphView{sh.state, class}, pair[0], pair[1])
+	return sh.redecide(class, pair, in)
+}
+
+// redecide brings the clusters up to date with one link that is new or refreshed.
+func (sh *Shard) redecide(class string, pair [2]profile.Identity, in *Input) error {
+	view := &graphView{sh.state, class}
+	left, err := view.Members(pair[0])
+	if err != nil {
+		return err
+	}
+	right, err := view.Members(pair[1])
+	if err != nil {
+		return err
+	}
+	if members, ok := sh.rules(class).Unite(left, right); ok {
+		sh.counts.linkDecided(1)
+		return sh.assign(class, [][]profile.Identity{members}, in)
+	}
+	decision, err := sh.rules(class).Decide(view, pair[0], pair[1])
 	if err != nil {
 		return err
 	}
@@ -175,7 +193,12 @@ func (sh *Shard) profileID(class string, members []profile.Identity) (profile.ID
 	if err != nil {
 		return profile.ID{}, err
 	}
-	return identity.NewProfileID(sh.model.IDKey, class, root), nil
+	return sh.idOf(class, root), nil
+}
+
+// idOf returns the id of the profile whose root is the given identity.
+func (sh *Shard) idOf(class string, root profile.Identity) profile.ID {
+	return profile.ID(identity.NewProfileID(sh.model.IDKey, class, root))
 }
 
 func (sh *Shard) root(class string, members []profile.Identity) (profile.Identity, error) {

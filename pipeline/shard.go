@@ -88,7 +88,9 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 	}
 	err := s.Reader().Positions(func(topic string, partition int32, p *store.Position) error {
-		sh.positions[TopicPartition{topic, partition}] = &position{row: *p}
+		tp := TopicPartition{topic, partition}
+		sh.positions[tp] = &position{row: *p}
+		sh.stats.consumed(tp, p.Next)
 		return nil
 	})
 	return sh, err
@@ -97,19 +99,17 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 // Stats returns the shard's figures. They may be read while it works.
 func (sh *Shard) Stats() *Stats { return sh.stats }
 
-// Position returns the offset to go on from in a partition. ok is false where it was never consumed.
-func (sh *Shard) Position(tp TopicPartition) (next int64, ok bool) {
-	p := sh.positions[tp]
-	if p == nil {
-		return 0, false
-	}
-	return p.row.Next, true
-}
-
 // Apply consumes chunks and commits once. Chunks of one partition come in order. now is the clock in
 // nanoseconds since the epoch. An error is a fault of the store: the shard must not be used again,
 // and nothing of the call was consumed unless the commit had been made.
 func (sh *Shard) Apply(chunks []Chunk, now int64) error {
+	return sh.commit(chunks, now, len(chunks) > 0)
+}
+
+// Flush commits what there is to forget, durably: the last commit before a stop.
+func (sh *Shard) Flush(now int64) error { return sh.commit(nil, now, true) }
+
+func (sh *Shard) commit(chunks []Chunk, now int64, durable bool) error {
 	sh.version = sh.store.NextVersion()
 	for i := range chunks {
 		if err := sh.applyChunk(&chunks[i], now); err != nil {
@@ -121,10 +121,13 @@ func (sh *Shard) Apply(chunks []Chunk, now int64) error {
 		b.Discard()
 		return err
 	}
-	if err := sh.store.Commit(b, len(chunks) > 0); err != nil {
+	if err := sh.store.Commit(b, durable); err != nil {
 		return err
 	}
 	sh.entries = sh.entries[:0]
+	for _, c := range chunks {
+		sh.stats.consumed(c.TP, sh.positions[c.TP].row.Next)
+	}
 	sh.stats.add(&sh.counts)
 	sh.state.turn()
 	return nil

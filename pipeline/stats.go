@@ -40,7 +40,8 @@ type Figures struct {
 	Commits       uint64
 	CommitSeconds float64
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
-	Lag           map[TopicPartition]int64  // records not yet consumed, as of the last fetch
+	Lag           map[TopicPartition]int64  // records not yet fetched, as of the last fetch
+	Positions     map[TopicPartition]int64  // offset of the next record to consume
 }
 
 // Stats are figures that may be read while they are counted.
@@ -54,7 +55,7 @@ type Stats struct {
 func newStats(model *Model) *Stats {
 	s := &Stats{}
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
-		Lag: map[TopicPartition]int64{}}
+		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{}}
 	for _, ds := range model.Datasets {
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
@@ -71,6 +72,7 @@ func (s *Stats) Figures() Figures {
 	f := s.mu.f
 	f.Emitted = maps.Clone(f.Emitted)
 	f.Lag = maps.Clone(f.Lag)
+	f.Positions = maps.Clone(f.Positions)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -132,6 +134,28 @@ func (s *Stats) add(c *counts) {
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
 	*c = counts{outcomes: c.outcomes[:0]}
+}
+
+// consumed notes how far a partition has been consumed, durably.
+func (s *Stats) consumed(tp TopicPartition, next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.f.Positions[tp] = next
+}
+
+// position returns the offset to go on from. ok is false where nothing was ever consumed.
+func (s *Stats) position(tp TopicPartition) (next int64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, ok = s.mu.f.Positions[tp]
+	return next, ok
+}
+
+// positions returns a copy of all positions.
+func (s *Stats) positions() map[TopicPartition]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.mu.f.Positions)
 }
 
 // commit counts the time of a commit.
