@@ -325,7 +325,7 @@ func TestDuplicates(t *testing.T) {
 		id := m.Dataset + string(m.Value)
 		original, seen := first[id]
 		if seen != (m.Expect == Duplicate) && m.Value != nil {
-			t.Fatalf("%s message expects %q, seen before: %t: %s", m.Dataset, m.Expect, seen, m.Value)
+			t.Fatalf("%s expects %q, seen before: %t: %s", m.Dataset, m.Expect, seen, m.Value)
 		}
 		first[id] = m
 		if !seen || m.Value == nil {

@@ -1,6 +1,6 @@
-// Package retail is an example: a shop with a CRM, a loyalty programme, a web site and tills. It has
-// the configuration and the Avro schemas that a user would write, and a generator for the traffic.
-// The demo, the development mode, benchmarks and tests play it into a broker.
+// Package retail is an example: a shop with a CRM, a loyalty programme, a web site and tills. It
+// has the configuration and the Avro schemas that a user would write, and a generator for the
+// traffic. The demo, the development mode, benchmarks and tests play it into a broker.
 //
 //	topic         dataset   class    format   key               identities
 //	shop.crm      crm       record   JSON     customer number   crm, email, phone
@@ -10,9 +10,10 @@
 //
 // The traffic has what real traffic has. People browse before they sign in, on one to four devices,
 // on the tablet of their household and on kiosks in stores that everybody uses. They change their
-// e-mail address, withdraw phone numbers, join the loyalty programme, buy, and some leave. Events come
-// late, by seconds or days, and twice; CRM changes overtake each other; cookies are "undefined". Some
-// two messages in a hundred are wrong, in each of the ways that a record can be rejected for.
+// e-mail address, withdraw phone numbers, join the loyalty programme, buy, and some leave. Events
+// come late, by seconds or days, and twice; CRM changes overtake each other; cookies are
+// "undefined". Some two messages in a hundred are wrong, in each of the ways that a record can be
+// rejected for.
 //
 // Guarantees:
 //  1. The same seed gives the same messages, byte for byte, and a person's life does not depend on

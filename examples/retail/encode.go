@@ -31,7 +31,9 @@ func (c cents) rat() *big.Rat { return big.NewRat(int64(c), 100) }
 func jsonItems(lines []line) []obj {
 	items := make([]obj, len(lines))
 	for i, bought := range lines {
-		items[i] = obj{"sku": bought.sku, "quantity": bought.quantity, "price": bought.price.number()}
+		items[i] = obj{
+			"sku": bought.sku, "quantity": bought.quantity, "price": bought.price.number(),
+		}
 	}
 	return items
 }

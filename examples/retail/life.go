@@ -146,7 +146,8 @@ func (l *life) visitStore() {
 	l.sell(sale{number: l.who.loyalty, phone: l.maybePhone()})
 	l.pass(50)
 	if l.who.loyalty != "" && chance(l.rng, 40) {
-		l.member(obj{"points": 50 + l.rng.IntN(500), "tier": pick(l.rng, []string{"SILVER", "GOLD"})})
+		tier := pick(l.rng, []string{"SILVER", "GOLD"})
+		l.member(obj{"points": 50 + l.rng.IntN(500), "tier": tier})
 		l.pass(20)
 	}
 }

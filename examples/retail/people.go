@@ -24,7 +24,7 @@ type person struct {
 
 var (
 	firstNames = []string{"Ada", "Bea", "Cy", "Dev", "Ewa", "Finn", "Gus", "Hana", "Ines", "Jo"}
-	lastNames  = []string{"Archer", "Baker", "Cooper", "Dyer", "Fisher", "Glover", "Mason", "Potter"}
+	lastNames  = []string{"Archer", "Baker", "Cooper", "Dyer", "Fisher", "Glover", "Mason"}
 	cities     = []string{"Leeds", "Bristol", "Cardiff", "Belfast", "Glasgow"}
 	stores     = []string{"leeds-1", "bristol-1", "cardiff-1", "glasgow-1"}
 	mailHosts  = []string{"example.com", "example.org", "example.net"}

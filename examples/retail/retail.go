@@ -17,8 +17,8 @@ type Message struct {
 	Value   []byte // nil is a tombstone
 	Headers []Header
 	Time    int64 // the Kafka timestamp, nanoseconds since the epoch, whole milliseconds
-	// Expect is what has to become of it: "" where it is accepted, [Duplicate] where it is the second
-	// copy of an event, else the reason code to be rejected with.
+	// Expect is what has to become of it: "" where it is accepted, [Duplicate] where it is the
+	// second copy of an event, else the reason code to be rejected with.
 	Expect string
 }
 
