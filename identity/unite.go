@@ -16,8 +16,8 @@ func (r *Rules) Names() []string {
 }
 
 // Unite is the short way of [Rules.Decide] for one new or refreshed link between two clusters: if
-// all their members together keep every rule, they are the new cluster, returned sorted, and nothing
-// else changes. Otherwise ok is false and Decide is to be asked.
+// all their members together keep every rule, they are the new cluster, returned sorted, and
+// nothing else changes. Otherwise ok is false and Decide is to be asked.
 //
 // Why that is so: the rules are hereditary, a part of a legal cluster is legal. So every link
 // within the union is accepted wherever the walk meets it, and a link from it to the outside, left

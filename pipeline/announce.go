@@ -145,8 +145,9 @@ func renderGraphEvent(class string, e *graphEvent, in *Input) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(profile.AppendString(append(b, `{"namespace":`...), id.Namespace), `,"value":`...)
-		b = append(profile.AppendString(b, id.Value), '}')
+		b = profile.AppendString(append(b, `{"namespace":`...), id.Namespace)
+		b = profile.AppendString(append(b, `,"value":`...), id.Value)
+		b = append(b, '}')
 	}
 	b = append(append(b, `],"time":"`...), formatTime(in.Stamp.Time)...)
 	b = append(append(b, `","cause":`...), renderPosition(in.Record.Pos)...)

@@ -33,8 +33,8 @@ func (sh *Shard) reject(in *Input) {
 		}
 	}
 	if size := recordSize(r); size > sh.model.Limits.RecordBytes {
-		out = &store.OutRecord{}
-		out.Headers = []Header{{Key: HeaderDeadOmitted, Value: strconv.AppendInt(nil, int64(size), 10)}}
+		omitted := Header{Key: HeaderDeadOmitted, Value: strconv.AppendInt(nil, int64(size), 10)}
+		out = &store.OutRecord{Headers: []Header{omitted}}
 		if len(r.Key) <= maxDeadKey {
 			out.Key = r.Key
 		}

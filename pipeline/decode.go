@@ -20,7 +20,8 @@ const (
 	HeaderArray     = "selfsame-array"   // array edits
 )
 
-// Input is a record as the shard takes it: decoded, validated, its identities resolved; or rejected.
+// Input is a record as the shard takes it: decoded, validated, its identities resolved; or
+// rejected.
 type Input struct {
 	Record   Record
 	Dataset  *Dataset // nil where none is known
@@ -251,8 +252,8 @@ func tooManyLeaves(n int, limits Limits) *Rejection {
 		Wanted: "at most " + strconv.Itoa(limits.LeavesPerFragment) + " in a fragment"}
 }
 
-// addUnsets adds the paths of the unset header. They must be in the schema and not be written by the
-// same record.
+// addUnsets adds the paths of the unset header. They must be in the schema and not be written by
+// the same record.
 func (in *Input) addUnsets(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
 	header, ok := in.Record.Header(HeaderUnset)
 	if !ok {

@@ -11,8 +11,8 @@
 //	render.go     merged profile -> output record
 //	publisher.go  outbox -> frozen batches -> Sink
 //
-// Who uses it: cmd wires a [Source], a [Sink] and a store to a [Pipeline] and runs it; tests and the
-// simulation drive a [Shard] and a [Publisher] by hand, without goroutines.
+// Who uses it: cmd wires a [Source], a [Sink] and a store to a [Pipeline] and runs it; tests and
+// the simulation drive a [Shard] and a [Publisher] by hand, without goroutines.
 //
 // Guarantees:
 //  1. A shard is a single-writer state machine: state, inputs and now determine the next state and

@@ -41,7 +41,8 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 			if err != nil {
 				return nil, err
 			}
-			g.Sources = append(g.Sources, profile.Source{Dataset: dataset, Identity: id, Fragment: f})
+			source := profile.Source{Dataset: dataset, Identity: id, Fragment: f}
+			g.Sources = append(g.Sources, source)
 			if f.Visible() {
 				g.Datasets = append(g.Datasets, dataset)
 			}

@@ -36,8 +36,8 @@ const (
 	OpDelete                   // remove the fragment or the event
 )
 
-// IdentityField names a field of a dataset that holds an identity: a string, an integer, or an array
-// of them.
+// IdentityField names a field of a dataset that holds an identity: a string, an integer, or an
+// array of them.
 type IdentityField struct {
 	Path      profile.Path
 	Namespace string
@@ -73,8 +73,8 @@ type PolicyTopic struct {
 	Default bool
 }
 
-// Entity is an entity class: what profiles there are, how they are linked and merged, and where they
-// go.
+// Entity is an entity class: what profiles there are, how they are linked and merged, and where
+// they go.
 type Entity struct {
 	Name            string
 	Rules           *identity.Rules

@@ -1,8 +1,8 @@
 package pipeline
 
 // PartitionOf chooses the partition of a key as Kafka's Java client does by default (murmur2 of the
-// key, sign bit cleared, modulo n), so that topics keyed alike are partitioned alike. A null key goes
-// to partition 0.
+// key, sign bit cleared, modulo n), so that topics keyed alike are partitioned alike. A null key
+// goes to partition 0.
 func PartitionOf(key []byte, n int32) int32 {
 	if key == nil {
 		return 0

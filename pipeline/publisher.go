@@ -185,7 +185,8 @@ func (p *Publisher) produce(ctx context.Context, b *Batch) error {
 }
 
 // render reads what an entry points to from the snapshot. row is the profile's, where it is one.
-func (p *Publisher) render(snap *store.Snapshot, e *store.Entry) (OutRecord, *store.Profile, error) {
+func (p *Publisher) render(snap *store.Snapshot, e *store.Entry) (
+	OutRecord, *store.Profile, error) {
 	var record OutRecord
 	var row *store.Profile
 	var err error

@@ -99,7 +99,8 @@ func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {
 		{Key: HeaderCause, Value: []byte(row.Cause.String())},
 	}
 	if row.Dead && !row.Survivor.IsZero() {
-		headers = append(headers, Header{Key: HeaderMergedInto, Value: []byte(row.Survivor.String())})
+		into := Header{Key: HeaderMergedInto, Value: []byte(row.Survivor.String())}
+		headers = append(headers, into)
 	}
 	return headers
 }

@@ -71,6 +71,7 @@ func (o Options) Validate() error {
 // Offsets reports consumed positions to whoever watches lag. Failures are logged and not retried
 // before the next report: the store's positions are the truth.
 type Offsets interface {
+	// CommitOffsets reports, per partition, the offset of the next record to consume.
 	CommitOffsets(ctx context.Context, next map[TopicPartition]int64) error
 }
 
@@ -101,7 +102,8 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 	return &Pipeline{
 		Shard: shard, Publisher: publisher, Source: source, Log: log,
 		Options: Options{}.WithDefaults(), decoder: NewDecoder(shard.model),
-		inputs:  make(chan Chunk, 64), // chunks of chunkRecords: what a commit gathers while another runs
+		// Chunks of at most chunkRecords: what one commit gathers while another runs.
+		inputs:  make(chan Chunk, 64),
 		applied: make(chan struct{}), readyC: make(chan struct{}),
 	}
 }
@@ -109,8 +111,8 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 // Ready is closed once the pipeline has claimed its session and reads its partitions.
 func (p *Pipeline) Ready() <-chan struct{} { return p.readyC }
 
-// Run runs until ctx ends, then stops in order and returns nil; or until something fails that waiting
-// cannot mend, which it returns.
+// Run runs until ctx ends, then stops in order and returns nil; or until something fails that
+// waiting cannot mend, which it returns.
 func (p *Pipeline) Run(ctx context.Context) error {
 	partitions, err := p.discover(ctx)
 	if err != nil {
@@ -234,7 +236,8 @@ func (p *Pipeline) holdUp(ctx context.Context, tp TopicPartition, err error, pau
 	*pause = min(2**pause, maxFetchPause)
 }
 
-// deliver decodes what was fetched and hands it to the applier. It reports false when ctx has ended.
+// deliver decodes what was fetched and hands it to the applier. It reports false when ctx has
+// ended.
 func (p *Pipeline) deliver(ctx context.Context, tp TopicPartition, f *Fetched) bool {
 	records := f.Records
 	for {
@@ -308,8 +311,8 @@ func (p *Pipeline) gather(first Chunk) []Chunk {
 	return chunks
 }
 
-// publish empties the outbox whenever something waits. After the soft stop it goes on, under the hard
-// context, until the applier has ended and nothing waits.
+// publish empties the outbox whenever something waits. After the soft stop it goes on, under the
+// hard context, until the applier has ended and nothing waits.
 func (p *Pipeline) publish(hard context.Context) error {
 	for {
 		n, err := p.Publisher.Publish(hard)

@@ -43,7 +43,8 @@ func (sh *Shard) settle(b *store.Batch) error {
 		entity := sh.model.Entity(key.class)
 		for i := range entity.Policies {
 			policy := &entity.Policies[i]
-			if err := sh.settleProfile(b, entity, policy, unsettled{key, sh.dirty[key], g}); err != nil {
+			u := unsettled{key, sh.dirty[key], g}
+			if err := sh.settleProfile(b, entity, policy, u); err != nil {
 				return err
 			}
 		}

@@ -76,7 +76,7 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 	}
 	for _, topic := range model.OutputTopics() {
 		if o.Partitions[topic] <= 0 {
-			return nil, fmt.Errorf("the number of partitions of output topic %s is not known", topic)
+			return nil, fmt.Errorf("the partitions of output topic %s are not known", topic)
 		}
 	}
 	if err := s.Intern(model.names()...); err != nil {
@@ -99,9 +99,9 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 // Stats returns the shard's figures. They may be read while it works.
 func (sh *Shard) Stats() *Stats { return sh.stats }
 
-// Apply consumes chunks and commits once. Chunks of one partition come in order. now is the clock in
-// nanoseconds since the epoch. An error is a fault of the store: the shard must not be used again,
-// and nothing of the call was consumed unless the commit had been made.
+// Apply consumes chunks and commits once. Chunks of one partition come in order. now is the clock
+// in nanoseconds since the epoch. An error is a fault of the store: the shard must not be used
+// again, and nothing of the call was consumed unless the commit had been made.
 func (sh *Shard) Apply(chunks []Chunk, now int64) error {
 	return sh.commit(chunks, now, len(chunks) > 0)
 }

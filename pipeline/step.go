@@ -19,8 +19,8 @@ const (
 	Superseded                // everything it says had been overruled by later stamps
 )
 
-// step applies one input to the working set. It reads what it needs, decides, and writes nothing but
-// the working set; an error is a fault of the store and ends the shard.
+// step applies one input to the working set. It reads what it needs, decides, and writes nothing
+// but the working set; an error is a fault of the store and ends the shard.
 func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 	if in.Reject == nil {
 		in.Reject = sh.checkTime(in, now)
@@ -57,8 +57,8 @@ func (sh *Shard) checkTime(in *Input, now int64) *Rejection {
 	}
 	ds := in.Dataset
 	if ahead := in.Stamp.Time - appended; ahead > int64(ds.MaxFuture) {
-		return &Rejection{Reason: ReasonFutureTimestamp, Wanted: "at most " + ds.MaxFuture.String() +
-			" after the append time", Found: roughly(ahead) + " after"}
+		return &Rejection{Reason: ReasonFutureTimestamp, Found: roughly(ahead) + " after",
+			Wanted: "at most " + ds.MaxFuture.String() + " after the append time"}
 	}
 	if ds.Class != ClassEvent || ds.Retention == 0 || in.Op == OpDelete {
 		return nil
@@ -153,8 +153,8 @@ func (sh *Shard) delete(in *Input) (Outcome, error) {
 	return sh.joinFragment(in)
 }
 
-// insertEvent stores an event unless its id is known. Of several copies the one with the least stamp
-// stands, whichever comes first.
+// insertEvent stores an event unless its id is known. Of several copies the one with the least
+// stamp stands, whichever comes first.
 func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
 	ds := in.Dataset
 	e, err := sh.state.eventID(ds.Name, in.EventID)
