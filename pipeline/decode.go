@@ -360,6 +360,14 @@ func appendClaim(claims []identity.Claim, f IdentityField, v profile.Value) []id
 	return append(claims, identity.Claim{Namespace: f.Namespace, Value: text, Primary: f.Primary})
 }
 
+// IdentityText gives the text of a value that can be an identity or a key; nil where it cannot.
+func IdentityText(v profile.Value) []byte {
+	if text, ok := identityText(v); ok {
+		return []byte(text)
+	}
+	return nil
+}
+
 // identityText gives the text of a value that can be an identity or an event id.
 func identityText(v profile.Value) (string, bool) {
 	switch v.Kind() {

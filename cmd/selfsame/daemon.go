@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"selfsame/api"
+	"selfsame/config"
+	"selfsame/internal/lifecycle"
+	"selfsame/kafka"
+	"selfsame/pipeline"
+	"selfsame/store"
+)
+
+// daemon is a pipeline with everything around it.
+type daemon struct {
+	cfg      *config.Config
+	model    *pipeline.Model
+	log      *slog.Logger
+	client   *kafka.Client
+	store    *store.Store
+	pipeline *pipeline.Pipeline
+	api      *api.Server
+	apiAddr  string
+}
+
+// openDaemon checks the configuration and the topics, opens the store and binds the API. Nothing is
+// consumed before run.
+func openDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, log: log}
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *daemon) open(ctx context.Context) error {
+	var err error
+	if d.model, err = d.cfg.Model(); err != nil {
+		return err
+	}
+	if d.client, err = kafka.New(d.cfg.KafkaConfig(), d.log); err != nil {
+		return err
+	}
+	if err := d.client.EnsureTopics(ctx, d.cfg.OwnedTopics()); err != nil {
+		return err
+	}
+	if err := d.openStore(); err != nil {
+		return err
+	}
+	if d.store.Empty() {
+		if err := d.refuseForeignOutput(ctx); err != nil {
+			return err
+		}
+	}
+	shard, err := d.openShard(ctx)
+	if err != nil {
+		return err
+	}
+	publisher := pipeline.NewPublisher(shard, d.client.Sink(), pipeline.PublisherOptions{
+		TransactionalID: d.cfg.TransactionalID(), Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
+	})
+	d.pipeline = pipeline.NewPipeline(shard, publisher, d.client.Source(), d.log)
+	d.pipeline.Options = d.cfg.PipelineOptions()
+	d.pipeline.Offsets = groupOffsets{d.client, d.cfg.Group()}
+	return d.openAPI(shard)
+}
+
+func (d *daemon) openStore() error {
+	dir := storeDir(d.cfg)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	options := d.cfg.StoreOptions()
+	options.Log = d.log
+	options.Fatal = func(message string) {
+		fmt.Fprintln(os.Stderr, "selfsame: the store cannot go on:", message)
+		os.Exit(exitStore)
+	}
+	var err error
+	d.store, err = store.Open(dir, options)
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w: is a daemon running on %s already?", err, d.cfg.DataDir())
+	}
+	return err
+}
+
+// storeDir is where the store lies within the data directory.
+func storeDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir(), "store") }
+
+// refuseForeignOutput stops an empty store from writing to profile topics that hold something: what
+// they hold would never be corrected.
+func (d *daemon) refuseForeignOutput(ctx context.Context) error {
+	for _, e := range d.model.Entities {
+		for i := range e.Policies {
+			topic := e.Policies[i].Topic
+			held, err := d.client.Holds(ctx, topic)
+			if err != nil {
+				return err
+			}
+			if held {
+				return fmt.Errorf("the store in %s is empty but output topic %s is not: restore the "+
+					"store, or delete the topic so that it is built anew from the input, or name "+
+					"another topic", d.cfg.DataDir(), topic)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *daemon) openShard(ctx context.Context) (*pipeline.Shard, error) {
+	partitions := map[string]int32{}
+	for _, topic := range d.model.OutputTopics() {
+		n, err := d.client.Sink().Partitions(ctx, topic)
+		if err != nil {
+			return nil, fmt.Errorf("reading the partitions of %s: %w", topic, err)
+		}
+		partitions[topic] = n
+	}
+	return pipeline.NewShard(d.model, d.store, pipeline.ShardOptions{Partitions: partitions})
+}
+
+func (d *daemon) openAPI(shard *pipeline.Shard) error {
+	backend := api.Backend{
+		Lookup: pipeline.NewLookup(d.model, d.store), Stats: shard.Stats(), Store: d.store,
+		Ready: d.ready, Version: version, Model: d.model,
+	}
+	d.api = api.New(d.cfg.HTTPOptions(), backend, d.log)
+	var err error
+	d.apiAddr, err = d.api.Listen()
+	return err
+}
+
+// ready tells why the daemon is not ready, nil when it is.
+func (d *daemon) ready() error {
+	select {
+	case <-d.pipeline.Ready():
+		return nil
+	default:
+		return errors.New("the pipeline has not started reading yet")
+	}
+}
+
+// run works until ctx ends. The API answers until the pipeline has stopped.
+func (d *daemon) run(ctx context.Context) error {
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group := lifecycle.New(serving, lifecycle.Options{})
+	group.Go("http", d.api.Serve)
+	group.Go("pipeline", func(context.Context) error {
+		defer stopServing()
+		return d.pipeline.Run(ctx)
+	})
+	return group.Wait()
+}
+
+// close releases everything that was opened.
+func (d *daemon) close() error {
+	var err error
+	if d.store != nil {
+		err = d.store.Close()
+	}
+	if d.client != nil {
+		d.client.Close()
+	}
+	return err
+}
+
+// groupOffsets reports positions under the configured consumer group.
+type groupOffsets struct {
+	client *kafka.Client
+	group  string
+}
+
+// CommitOffsets implements pipeline.Offsets.
+func (g groupOffsets) CommitOffsets(ctx context.Context,
+	next map[pipeline.TopicPartition]int64) error {
+	return g.client.CommitOffsets(ctx, g.group, next)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"selfsame/config"
+)
+
+func newRun() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon",
+		Long: `Runs the daemon until it is told to stop (SIGINT or SIGTERM), then finishes what it has
+begun: consumed records are committed and what they changed is published.
+
+The topics that the daemon writes are made when they do not exist, and checked when they do. The
+input topics must exist.`,
+		Example: "  selfsame run --config /etc/selfsame/selfsame.yaml",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			return runDaemon(c.Context(), cfg)
+		},
+	}
+	configFlag(c, &path)
+	return c
+}
+
+func runDaemon(ctx context.Context, cfg *config.Config) error {
+	log := newLogger(cfg)
+	d, err := openDaemon(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	log.Info("selfsame started", "version", version, "data_dir", cfg.DataDir(),
+		"api", "http://"+d.apiAddr, "datasets", len(d.model.Datasets))
+	err = d.run(ctx)
+	if closeErr := d.close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		log.Info("selfsame stopped; everything consumed is committed and published")
+	}
+	return err
+}
+
+// newLogger makes the logger that the configuration asks for, on standard error.
+func newLogger(cfg *config.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel()}
+	if cfg.LogJSON() {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  exactly(0),
+		Run:   func(c *cobra.Command, _ []string) { fmt.Println("selfsame", version) },
+	}
+}
