@@ -23,9 +23,10 @@ func fromHex(t *testing.T, text string) []byte {
 // TestDecodeAvroValues: the bytes, as a record with field a of the type, give the record, and
 // encoding it gives canonical bytes again (same bytes where "again" is empty).
 func TestDecodeAvroValues(t *testing.T) {
-	array, nulls := `{"type":"array","items":"int"}`, `{"type":"array","items":["null","int"]}`
-	numbers := `{"type":"map","values":["null","int"]}`
-	fixedDecimal := `{"type":"fixed","name":"D","size":3,"logicalType":"decimal","precision":5,"scale":2}`
+	ints, nulls := array(`"int"`), array(`["null","int"]`)
+	numbers := mapping(`["null","int"]`)
+	fixedDecimal := `{"type":"fixed","name":"D","size":3,"logicalType":"decimal",` +
+		`"precision":5,"scale":2}`
 	tests := []struct{ typ, data, want, again string }{
 		{`"boolean"`, "01", `{"a":true}`, ""},
 		{`"int"`, "ffffffff0f", `{"a":-2147483648}`, ""},
@@ -52,12 +53,12 @@ func TestDecodeAvroValues(t *testing.T) {
 		{`["int","null"]`, "02", `{}`, ""},
 		{`["int","null"]`, "0006", `{"a":3}`, ""},
 		{`["int"]`, "0006", `{"a":3}`, ""},
-		{array, "00", `{"a":[]}`, ""},
-		{array, "04020400", `{"a":[1,2]}`, ""},
-		{array, "0202 0204 00", `{"a":[1,2]}`, "04020400"},
-		{array, "03 04 02 04 00", `{"a":[1,2]}`, "04020400"},
+		{ints, "00", `{"a":[]}`, ""},
+		{ints, "04020400", `{"a":[1,2]}`, ""},
+		{ints, "0202 0204 00", `{"a":[1,2]}`, "04020400"},
+		{ints, "03 04 02 04 00", `{"a":[1,2]}`, "04020400"},
 		{nulls, "04 00 0206 00", `{"a":[null,3]}`, ""},
-		{`{"type":"array","items":` + typeInner + `}`, "02 02 00 02 00", `{"a":[{"x":1,"z":1}]}`, ""},
+		{array(typeInner), "02 02 00 02 00", `{"a":[{"x":1,"z":1}]}`, ""},
 		{`{"type":"array","items":{"type":"record","name":"E","fields":[]}}`, "06 00",
 			`{"a":[{},{},{}]}`, ""},
 		{numbers, "00", `{"a":{}}`, ""},
@@ -83,7 +84,7 @@ func TestDecodeAvroValues(t *testing.T) {
 }
 
 func TestDecodeAvroMalformed(t *testing.T) {
-	array, numbers := `{"type":"array","items":"int"}`, `{"type":"map","values":["null","int"]}`
+	ints, numbers := array(`"int"`), mapping(`["null","int"]`)
 	empties := `{"type":"array","items":{"type":"record","name":"E","fields":[]}}`
 	tests := []struct {
 		typ, data string
@@ -106,12 +107,12 @@ func TestDecodeAvroMalformed(t *testing.T) {
 		{`["null","int"]`, "04", 1, "no such branch of a union"},
 		{`["null","int"]`, "01", 1, "no such branch of a union"},
 		{`["int"]`, "02", 1, "no such branch of a union"},
-		{array, "02", 1, "more items than bytes"},
-		{array, "feffffffffffffffff01", 10, "more items than bytes"},
-		{array, "ffffffffffffffffff01 00", 11, "impossible size of a block"},
-		{array, "01 01 00", 2, "impossible size of a block"},
-		{array, "01 10 00", 2, "impossible size of a block"},
-		{array, "0200", 2, "ends early: within an integer"},
+		{ints, "02", 1, "more items than bytes"},
+		{ints, "feffffffffffffffff01", 10, "more items than bytes"},
+		{ints, "ffffffffffffffffff01 00", 11, "impossible size of a block"},
+		{ints, "01 01 00", 2, "impossible size of a block"},
+		{ints, "01 10 00", 2, "impossible size of a block"},
+		{ints, "0200", 2, "ends early: within an integer"},
 		{empties, "fefffffff0ff01 00", 7, "too many empty items"},
 		{empties, "8080 08 8080 08 00", 6, "too many empty items"},
 		{numbers, "04 0261 00 0261 00 00", 8, "a map has a key twice"},
@@ -122,7 +123,8 @@ func TestDecodeAvroMalformed(t *testing.T) {
 		_, err := s.DecodeAvro(fromHex(t, test.data))
 		var got *MalformedError
 		if !errors.As(err, &got) || got.Offset != test.offset || got.Reason != test.reason {
-			t.Errorf("%s %s: got %v, want %q at %d", test.typ, test.data, err, test.reason, test.offset)
+			t.Errorf("%s %s: got %v, want %q at %d",
+				test.typ, test.data, err, test.reason, test.offset)
 		}
 	}
 }
@@ -135,7 +137,7 @@ func TestDecodeAvroViolations(t *testing.T) {
 		{typeDecimal, "14 7fffffffffffffffffff", "a", "decimal(5,2)", "more than 5 digits"},
 		{logical("int", "time-millis"), "01", "a", "time-millis", "number out of range"},
 		{typeUUID, "0261", "a", "uuid", "string that is not a UUID"},
-		{`{"type":"array","items":{"type":"map","values":` + typeUUID + `}}`, "04 00 02 026b 0261 00 00",
+		{array(mapping(typeUUID)), "04 00 02 026b 0261 00 00",
 			"a[1].k", "uuid", "string that is not a UUID"},
 	}
 	for _, test := range tests {
@@ -169,12 +171,12 @@ func TestEncodeAvroRefuses(t *testing.T) {
 		{typeFixed, object("a", profile.Bytes("ab")), "a", "fixed(3)", "2 bytes"},
 		{typeDecimal, object("a", profile.Decimal("1.005")), "a", "decimal(5,2)",
 			"decimal finer than 2 places"},
-		{`{"type":"array","items":"int"}`, object("a", profile.Int(1)), "a", "array of int", "integer"},
-		{`{"type":"array","items":"int"}`, object("a", list(profile.Int(1), profile.Null())), "a[1]",
+		{array(`"int"`), object("a", profile.Int(1)), "a", "array of int", "integer"},
+		{array(`"int"`), object("a", list(profile.Int(1), profile.Null())), "a[1]",
 			"int", "missing"},
-		{`{"type":"map","values":"int"}`, object("a", object("k", profile.Bool(true))), "a.k", "int",
+		{mapping(`"int"`), object("a", object("k", profile.Bool(true))), "a.k", "int",
 			"boolean"},
-		{`{"type":"map","values":"int"}`, object("a", list()), "a", "map of int", "array"},
+		{mapping(`"int"`), object("a", list()), "a", "map of int", "array"},
 		{typeInner, object("a", object("x", profile.Int(1))), "a.z", "int", "missing"},
 	}
 	for _, test := range tests {

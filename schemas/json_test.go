@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,11 +22,11 @@ func logical(kind, name string) string {
 	return `{"type":"` + kind + `","logicalType":"` + name + `"}`
 }
 
-// TestDecodeJSONValues: field a of the type, with the text, gives the value, printed with its kind.
-func TestDecodeJSONValues(t *testing.T) {
-	date, clock := logical("int", "date"), logical("int", "time-millis")
-	millis, nanos := logical("long", "timestamp-millis"), logical("long", "timestamp-nanos")
-	tests := []struct{ typ, text, want string }{
+// jsonValue: field a of the type, with the text, gives the value, printed with its kind.
+type jsonValue struct{ typ, text, want string }
+
+func TestDecodeJSONScalars(t *testing.T) {
+	checkValues(t, []jsonValue{
 		{`"boolean"`, `true`, `boolean true`},
 		{`"int"`, `-2147483648`, `integer -2147483648`},
 		{`"int"`, `-0`, `integer 0`},
@@ -50,6 +51,13 @@ func TestDecodeJSONValues(t *testing.T) {
 		{typeDecimal, `1e2`, `decimal 100.00`},
 		{typeDecimal, `12345e-2`, `decimal 123.45`},
 		{typeDecimal, `0e999999999`, `decimal 0.00`},
+	})
+}
+
+func TestDecodeJSONTimes(t *testing.T) {
+	date, clock := logical("int", "date"), logical("int", "time-millis")
+	millis, nanos := logical("long", "timestamp-millis"), logical("long", "timestamp-nanos")
+	checkValues(t, []jsonValue{
 		{date, `"2024-02-29"`, `date "2024-02-29"`},
 		{date, `"1969-12-31"`, `date "1969-12-31"`},
 		{date, `19782`, `date "2024-02-29"`},
@@ -69,18 +77,26 @@ func TestDecodeJSONValues(t *testing.T) {
 			`timestamp-nanos "2262-04-11T23:47:16.854775807Z"`},
 		{logical("long", "local-timestamp-millis"), `"2024-01-02T03:04:05"`,
 			`local-timestamp-millis "2024-01-02T03:04:05.000"`},
+	})
+}
+
+func TestDecodeJSONStructures(t *testing.T) {
+	checkValues(t, []jsonValue{
 		{logical("long", "moon-phase"), `5`, `integer 5`},
-		{`{"type":"array","items":["null","int"]}`, `[1,null,2]`, `array [1,null,2]`},
-		{`{"type":"array","items":"int"}`, `[]`, `array []`},
-		{`{"type":"array","items":` + typeInner + `}`, `[{"x":1,"y":null,"z":null}]`, `array [{"x":1}]`},
-		{`{"type":"array","items":{"type":"map","values":["null","int"]}}`, `[{"x":null,"y":1}]`,
-			`array [{"y":1}]`},
-		{`{"type":"map","values":"int"}`, `{"b":1,"a":null,"":2}`, `object {"":2,"a":null,"b":1}`},
+		{array(`["null","int"]`), `[1,null,2]`, `array [1,null,2]`},
+		{array(`"int"`), `[]`, `array []`},
+		{array(typeInner), `[{"x":1,"y":null,"z":null}]`, `array [{"x":1}]`},
+		{array(mapping(`["null","int"]`)), `[{"x":null,"y":1}]`, `array [{"y":1}]`},
+		{mapping(`"int"`), `{"b":1,"a":null,"":2}`, `object {"":2,"a":null,"b":1}`},
 		{typeInner, `{"z":null,"x":null}`, `object {"x":null,"z":null}`},
 		{typeInner, `{}`, `object {}`},
 		{`["null","int"]`, `null`, `null null`},
 		{`"int"`, `null`, `null null`},
-	}
+	})
+}
+
+func checkValues(t *testing.T, tests []jsonValue) {
+	t.Helper()
 	for _, test := range tests {
 		s := mustParse(t, recordOf("a: "+test.typ))
 		v, err := s.DecodeJSON([]byte(`{"a":`+test.text+`}`), Options{})
@@ -95,11 +111,12 @@ func TestDecodeJSONValues(t *testing.T) {
 	}
 }
 
-func TestDecodeJSONViolations(t *testing.T) {
-	clock, millis := logical("int", "time-millis"), logical("long", "timestamp-millis")
-	array := `{"type":"array","items":` + typeInner + `}`
-	fraction, form := "number with fraction or exponent", "string of another form"
-	tests := []struct{ typ, text, path, wanted, found string }{
+// jsonViolation: field a of the type, with the text, is refused so.
+type jsonViolation struct{ typ, text, path, wanted, found string }
+
+func TestDecodeJSONRefusesScalars(t *testing.T) {
+	fraction, noUUID := "number with fraction or exponent", "string that is not a UUID"
+	checkViolations(t, []jsonViolation{
 		{`"boolean"`, `1`, "a", "boolean", "number"},
 		{`"boolean"`, `"true"`, "a", "boolean", "string"},
 		{`"int"`, `true`, "a", "int", "boolean"},
@@ -119,9 +136,9 @@ func TestDecodeJSONViolations(t *testing.T) {
 		{`"bytes"`, `"AP9="`, "a", "bytes", "string that is not base64"},
 		{typeFixed, `"AP8="`, "a", "fixed(3)", "2 bytes"},
 		{typeEnum, `"red"`, "a", "enum", "unknown symbol"},
-		{typeUUID, `"01234567-89AB-CDEF-0123-456789abcde"`, "a", "uuid", "string that is not a UUID"},
-		{typeUUID, `"01234567-89AB-CDEF-0123-456789abcdeg"`, "a", "uuid", "string that is not a UUID"},
-		{typeUUID, `"0123456789AB-CDEF-0123-456789abcdef0-"`, "a", "uuid", "string that is not a UUID"},
+		{typeUUID, `"01234567-89AB-CDEF-0123-456789abcde"`, "a", "uuid", noUUID},
+		{typeUUID, `"01234567-89AB-CDEF-0123-456789abcdeg"`, "a", "uuid", noUUID},
+		{typeUUID, `"0123456789AB-CDEF-0123-456789abcdef0-"`, "a", "uuid", noUUID},
 		{typeDecimal, `1.005`, "a", "decimal(5,2)", "number finer than 2 places"},
 		{typeDecimal, `1000`, "a", "decimal(5,2)", "number longer than 5 digits"},
 		{typeDecimal, `1e999999999`, "a", "decimal(5,2)", "number longer than 5 digits"},
@@ -132,6 +149,13 @@ func TestDecodeJSONViolations(t *testing.T) {
 		{typeDecimal, `"5."`, "a", "decimal(5,2)", "string that is not a decimal"},
 		{typeDecimal, `"1e"`, "a", "decimal(5,2)", "string that is not a decimal"},
 		{typeDecimal, `true`, "a", "decimal(5,2)", "boolean"},
+	})
+}
+
+func TestDecodeJSONRefusesTimes(t *testing.T) {
+	clock, millis := logical("int", "time-millis"), logical("long", "timestamp-millis")
+	fraction, form := "number with fraction or exponent", "string of another form"
+	checkViolations(t, []jsonViolation{
 		{logical("int", "date"), `"2023-02-29"`, "a", "date", form},
 		{logical("int", "date"), `"2023-2-9"`, "a", "date", form},
 		{logical("int", "date"), `"2023-02-09T00:00:00Z"`, "a", "date", form},
@@ -150,7 +174,8 @@ func TestDecodeJSONViolations(t *testing.T) {
 		{millis, `"2024-01-02T03:04:05+24:00"`, "a", "timestamp-millis", form},
 		{millis, `"2024-01-02"`, "a", "timestamp-millis", form},
 		{millis, `""`, "a", "timestamp-millis", form},
-		{millis, `"2024-01-02T03:04:05.0001Z"`, "a", "timestamp-millis", "string finer than milliseconds"},
+		{millis, `"2024-01-02T03:04:05.0001Z"`, "a", "timestamp-millis",
+			"string finer than milliseconds"},
 		{logical("long", "timestamp-nanos"), `"2024-01-02T03:04:05.0000000001Z"`, "a",
 			"timestamp-nanos", "string finer than nanoseconds"},
 		{logical("long", "timestamp-nanos"), `"2263-01-01T00:00:00Z"`, "a", "timestamp-nanos",
@@ -159,19 +184,28 @@ func TestDecodeJSONViolations(t *testing.T) {
 			"timestamp-nanos", "string out of range"},
 		{logical("long", "local-timestamp-micros"), `"2024-01-02T03:04:05Z"`, "a",
 			"local-timestamp-micros", form},
-		{array, `{}`, "a", "array of record", "object"},
-		{array, `[{"x":1},{"x":"secret"}]`, "a[1].x", "int", "string"},
-		{array, `[{"y":1}]`, "a[0].x", "int", "missing"},
-		{array, `[{"x":null}]`, "a[0].x", "int", "null"},
-		{array, `[{"x":1},null]`, "a[1]", "record", "null"},
-		{`{"type":"array","items":{"type":"array","items":"int"}}`, `[[],[1,true]]`, "a[1][1]", "int",
-			"boolean"},
-		{`{"type":"array","items":{"type":"map","values":"int"}}`, `[{"k":null}]`, "a[0].k", "int", "null"},
-		{`{"type":"map","values":"int"}`, `{"k.l":"1"}`, `a.k\.l`, "int", "string"},
-		{`{"type":"map","values":"int"}`, `[]`, "a", "map of int", "array"},
+	})
+}
+
+func TestDecodeJSONRefusesStructures(t *testing.T) {
+	inners := array(typeInner)
+	checkViolations(t, []jsonViolation{
+		{inners, `{}`, "a", "array of record", "object"},
+		{inners, `[{"x":1},{"x":"secret"}]`, "a[1].x", "int", "string"},
+		{inners, `[{"y":1}]`, "a[0].x", "int", "missing"},
+		{inners, `[{"x":null}]`, "a[0].x", "int", "null"},
+		{inners, `[{"x":1},null]`, "a[1]", "record", "null"},
+		{array(array(`"int"`)), `[[],[1,true]]`, "a[1][1]", "int", "boolean"},
+		{array(mapping(`"int"`)), `[{"k":null}]`, "a[0].k", "int", "null"},
+		{mapping(`"int"`), `{"k.l":"1"}`, `a.k\.l`, "int", "string"},
+		{mapping(`"int"`), `[]`, "a", "map of int", "array"},
 		{typeInner, `[]`, "a", "record", "array"},
 		{typeInner, `{"w":1}`, "a.w", "a field of the schema", "unknown field"},
-	}
+	})
+}
+
+func checkViolations(t *testing.T, tests []jsonViolation) {
+	t.Helper()
 	for _, test := range tests {
 		s := mustParse(t, recordOf("a: "+test.typ))
 		_, err := s.DecodeJSON([]byte(`{"a":`+test.text+`}`), Options{})
@@ -206,8 +240,8 @@ func TestDecodeJSONWholeRecords(t *testing.T) {
 		{`{}`, Options{}, `{}`, nil},
 		{` { "y" : 1 } `, Options{}, `{"y":1}`, nil},
 		{`{"y":null,"x":null}`, Options{}, `{"x":null,"y":null}`, nil},
-		{`{"x":1,"y":null,"in":{"x":1,"z":null}}`, complete, `{"in":{"x":1,"z":null},"x":1,"y":null}`,
-			nil},
+		{`{"x":1,"y":null,"in":{"x":1,"z":null}}`, complete,
+			`{"in":{"x":1,"z":null},"x":1,"y":null}`, nil},
 		{`{"y":1,"in":{"x":1}}`, complete, ``, missing("x", "int", "missing")},
 		{`{"x":null,"in":{"x":1}}`, complete, ``, missing("x", "int", "null")},
 		{`{"x":1}`, complete, ``, missing("in", "record", "missing")},
@@ -265,7 +299,7 @@ func TestDecodeJSONMalformed(t *testing.T) {
 		{`{"x":1}{}`, 8, "text after the record"},
 		{`{"x":1} 2`, 9, "text after the record"},
 		{`{"x":1} x`, 8, "not JSON"},
-		{`{"q":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, 10004, "not JSON"},
+		{`{"q":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000), 10004, "not JSON"},
 	}
 	for _, test := range tests {
 		_, err := s.DecodeJSON([]byte(test.text), Options{IgnoreUnknown: true})
@@ -273,6 +307,31 @@ func TestDecodeJSONMalformed(t *testing.T) {
 		if !errors.As(err, &got) || got.Offset != test.offset || got.Reason != test.reason {
 			t.Errorf("%.40s: got %v, want %q at %d", test.text, err, test.reason, test.offset)
 		}
+	}
+}
+
+// TestSchemaIsShared is for the race detector.
+func TestSchemaIsShared(t *testing.T) {
+	s := mustParse(t, recordOf(`x: "int"`, "in: "+typeInner))
+	for _, name := range []string{"one", "another", "third"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range 500 {
+				want := fmt.Sprintf(`{"in":{"x":%d,"z":1},"x":2}`, i)
+				v, err := s.DecodeJSON([]byte(want), Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				data, err := s.EncodeAvro(v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				v, err = s.DecodeAvro(data)
+				if got := string(profile.AppendJSON(nil, v)); err != nil || got != want {
+					t.Fatalf("got %s, %v, want %s", got, err, want)
+				}
+			}
+		})
 	}
 }
 

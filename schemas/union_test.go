@@ -33,12 +33,17 @@ func record(name string, fields ...string) string {
 func array(items string) string    { return `{"type":"array","items":` + items + `}` }
 func mapping(values string) string { return `{"type":"map","values":` + values + `}` }
 func enum(symbols string) string {
-	return `{"type":"enum","name":"E","symbols":["` + strings.ReplaceAll(symbols, " ", `","`) + `"]}`
+	quoted := strings.ReplaceAll(symbols, " ", `","`)
+	return `{"type":"enum","name":"E","symbols":["` + quoted + `"]}`
 }
 
-// TestComposeTypes: two datasets have field a of these types; the union's text has want as its type.
+// TestComposeTypes: two datasets have field a of these types; want is the type in the text of the
+// union.
 func TestComposeTypes(t *testing.T) {
-	named := func(kind, name string) string { return `{"type":"` + kind + `","name":"` + name + `"` }
+	named := func(kind, path string) string {
+		name := strings.ToUpper(kind[:1]) + kind[1:]
+		return `{"type":"` + kind + `","name":"selfsame.profile.` + path + name + `"`
+	}
 	tests := []struct{ a, b, want string }{
 		{`"int"`, `"int"`, `"int"`},
 		{`"int"`, `["null","long"]`, `"long"`},
@@ -49,22 +54,23 @@ func TestComposeTypes(t *testing.T) {
 		{logical("long", "moon-phase"), `"int"`, `"long"`},
 		{typeDecimal, typeDecimal, typeDecimal},
 		{typeFixed, strings.Replace(typeFixed, `"F"`, `"x.G"`, 1),
-			named("fixed", "selfsame.profile.a.Fixed") + `,"size":3}`},
-		{enum("B A"), enum("C A"), named("enum", "selfsame.profile.a.Enum") + `,"symbols":["A","B","C"]}`},
+			named("fixed", "a.") + `,"size":3}`},
+		{enum("B A"), enum("C A"), named("enum", "a.") + `,"symbols":["A","B","C"]}`},
 		{array(`"int"`), array(`["null","long"]`), array(`["null","long"]`)},
 		{mapping(array(`"int"`)), mapping(array(`"long"`)), mapping(array(`"long"`))},
 		{record("A", `y: "int"`, `x: "string"`), record("B", `x: "string"`, `z: "boolean"`),
-			named("record", "selfsame.profile.a.Record") + `,"fields":[` +
+			named("record", "a.") + `,"fields":[` +
 				`{"name":"x","type":["null","string"],"default":null},` +
 				`{"name":"y","type":["null","int"],"default":null},` +
 				`{"name":"z","type":["null","boolean"],"default":null}]}`},
 		{array(record("A", "e: "+enum("X"))), array(record("B", "e: "+enum("Y"))),
-			array(named("record", "selfsame.profile.a.Record") + `,"fields":[{"name":"e","type":["null",` +
-				named("enum", "selfsame.profile.a.e.Enum") + `,"symbols":["X","Y"]}],"default":null}]}`)},
+			array(named("record", "a.") + `,"fields":[{"name":"e",` +
+				`"type":["null",` + named("enum", "a.e.") + `,"symbols":["X","Y"]}],` +
+				`"default":null}]}`)},
 	}
 	for _, test := range tests {
 		u := mustCompose(t, member(t, "crm", "a: "+test.a), member(t, "shop", "a: "+test.b))
-		want := `{"type":"record","name":"selfsame.profile.Record","fields":[{"name":"a","type":["null",` +
+		want := named("record", "") + `,"fields":[{"name":"a","type":["null",` +
 			test.want + `],"default":null}]}`
 		if got := string(u.Avro()); got != want {
 			t.Errorf("%s with %s\ngot  %s\nwant %s", test.a, test.b, got, want)
@@ -91,7 +97,8 @@ func TestComposeConflicts(t *testing.T) {
 		{record("A"), mapping(`"int"`), "a", "record", "map of int"},
 		{array(`"int"`), `"int"`, "a", "array of int", "int"},
 		{array(`"int"`), array(`"string"`), "a[]", "int", "string"},
-		{mapping(record("A", `b: "int"`)), mapping(record("A", `b: "string"`)), "a.*.b", "int", "string"},
+		{mapping(record("A", `b: "int"`)), mapping(record("A", `b: "string"`)), "a.*.b",
+			"int", "string"},
 	}
 	for _, test := range tests {
 		members := []Member{member(t, "crm", "a: "+test.a), member(t, "shop", "a: "+test.b)}
@@ -101,7 +108,8 @@ func TestComposeConflicts(t *testing.T) {
 			if !errors.As(err, &got) {
 				t.Fatalf("%s with %s: got %v", test.a, test.b, err)
 			}
-			want := ConflictError{"profile", test.path, "crm", test.typeA, "shop", test.typeB, got.Hint}
+			want := ConflictError{"profile", test.path, "crm", test.typeA, "shop",
+				test.typeB, got.Hint}
 			if *got != want || got.Hint == "" {
 				t.Errorf("got  %v\nwant %v", got, &want)
 			}
@@ -209,7 +217,8 @@ func TestRename(t *testing.T) {
 	}{
 		{"none", "", "email_addr home.city home.zip m name"},
 		{"a field", "email_addr>email", "email home.city home.zip m name"},
-		{"into a new record", "email_addr>contact.email", "contact.email home.city home.zip m name"},
+		{"into a new record", "email_addr>contact.email",
+			"contact.email home.city home.zip m name"},
 		{"into a record", "email_addr>home.email", "home.city home.email home.zip m name"},
 		{"a record", "home>address", "address.city address.zip email_addr m name"},
 		{"a record and a part", "home>address home.zip>zip", "address.city email_addr m name zip"},
@@ -222,7 +231,8 @@ func TestRename(t *testing.T) {
 		{"inside a map", "m.k>k", "renaming m.k to k: the schema has no such field"},
 		{"the whole", ">a", "renaming  to a: the schema has no such field"},
 		{"taken", "email_addr>name", "renaming email_addr to name: name is there already"},
-		{"taken below", "home>name.x", "renaming home to name.x: name is there already and no record"},
+		{"taken below", "home>name.x",
+			"renaming home to name.x: name is there already and no record"},
 		{"below a field", "email_addr>name.x", "name is there already and no record"},
 		{"onto a record", "name>home", "renaming name to home: home is there already"},
 		{"field as the whole", "name>", "only a record can become the whole record"},
@@ -262,9 +272,12 @@ func randomMembers(t testing.TB, r *rand.Rand, n int) []Member {
 			"m": func() string { return mapping(pick(`"float"`, `["double","null"]`)) },
 			"s": func() string { return `"string"` },
 			"r": func() string {
-				return record(pick("P", "Q"), pick(`x: "int"`, `y: "long"`), pick(`v: "string"`, `w: "bytes"`))
+				return record(pick("P", "Q"), pick(`x: "int"`, `y: "long"`),
+					pick(`v: "string"`, `w: "bytes"`))
 			},
-			"q": func() string { return array(record(pick("U", "V"), pick(`x: "int"`, `x: "long"`, `y: "long"`))) },
+			"q": func() string {
+				return array(record(pick("U", "V"), pick(`x: "int"`, `x: "long"`, `y: "long"`)))
+			},
 		}
 		var fields []string
 		for _, name := range []string{"n", "f", "e", "l", "m", "s", "r", "q"} {
@@ -338,8 +351,8 @@ func TestCheckEvolution(t *testing.T) {
 		{enum("A"), enum("A B"), ""},
 		{array(`"int"`), array(`["null","int"]`), ""},
 		{record("A", `b: "int"`), record("A", `b: "int"`, `c: "int"`), ""},
-		{`"long"`, `"int"`, "a was long and is now int: give the new type a new field name, or rebuild " +
-			"the store from the input topics"},
+		{`"long"`, `"int"`, "a was long and is now int: give the new type a new field name, or " +
+			"rebuild the store from the input topics"},
 		{`"long"`, `"double"`, "a was long and is now double"},
 		{`"long"`, logical("long", "timestamp-millis"), "a was long and is now timestamp-millis"},
 		{`"int"`, logical("int", "date"), "a was int and is now date"},
@@ -347,8 +360,8 @@ func TestCheckEvolution(t *testing.T) {
 		{array(`["null","int"]`), array(`"int"`), "a[] was nullable and is now not"},
 		{array(`"int"`), array(`"string"`), "a[] was int and is now string"},
 		{mapping(`"int"`), record("A"), "a was map and is now record"},
-		{mapping(record("A", `b: "int"`)), mapping(record("A")), "a.*.b (int) is gone from the union " +
-			`schema: keep the field, marked "deprecated": true to hide it, or rebuild`},
+		{mapping(record("A", `b: "int"`)), mapping(record("A")), "a.*.b (int) is gone from the " +
+			`union schema: keep the field, marked "deprecated": true to hide it, or rebuild`},
 	}
 	for _, test := range tests {
 		old := mustCompose(t, member(t, "crm", "a: "+test.old))
