@@ -70,17 +70,31 @@ func allDigits(text []byte) bool {
 
 // decimalFromBinary reads a two's-complement big-endian unscaled number; no bytes are zero.
 func decimalFromBinary(t *Type, raw []byte) (profile.Value, error) {
-	unscaled := signedBig(raw)
-	negative := unscaled.Sign() < 0
-	// Four bits hold any digit: longer is too long, and not worth converting.
-	if unscaled.BitLen() > 4*t.Precision {
-		return profile.Value{}, mismatch(t, fmt.Sprintf("more than %d digits", t.Precision))
+	negative, digits := false, ""
+	if len(raw) <= 8 {
+		negative, digits = smallDigits(raw)
+	} else if n := signedBig(raw); n.BitLen() <= 4*t.Precision { // four bits hold any digit
+		negative, digits = n.Sign() < 0, n.Abs(n).String()
 	}
-	digits := unscaled.Abs(unscaled).String()
-	if len(digits) > t.Precision && digits != "0" {
+	if digits == "" || len(digits) > t.Precision {
 		return profile.Value{}, mismatch(t, fmt.Sprintf("more than %d digits", t.Precision))
 	}
 	return profile.Decimal(formatDecimal(negative, digits, t.Scale)), nil
+}
+
+// smallDigits reads what fits an int64, without the cost of a big number.
+func smallDigits(raw []byte) (negative bool, digits string) {
+	var n int64
+	if len(raw) > 0 {
+		n = int64(int8(raw[0])) // extends the sign
+	}
+	for _, b := range raw[min(1, len(raw)):] {
+		n = n<<8 | int64(b)
+	}
+	if n < 0 {
+		return true, strconv.FormatUint(-uint64(n), 10)
+	}
+	return false, strconv.FormatInt(n, 10)
 }
 
 func signedBig(raw []byte) *big.Int {

@@ -18,7 +18,7 @@
 //	decimal                     exact decimal text with scale digits after the point
 //	int, long                   integer; in JSON without fraction or exponent
 //	float, double               number; of a float the nearest single-precision one
-//	date, time, timestamp       the temporal kinds; in JSON RFC 3339 text or an integer in the unit
+//	date, time, timestamp       the temporal kinds; in JSON RFC 3339 text or an integer
 //
 // Guarantees:
 //  1. A [Schema] and a [Union] never change and may be used by many goroutines at once.

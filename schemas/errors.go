@@ -124,12 +124,13 @@ func joinPath(above, below string) string {
 const maxSegment = 64
 
 func pathSegment(name string) string {
+	rest := ""
 	if len(name) > maxSegment {
 		cut := maxSegment
 		for !utf8.RuneStart(name[cut]) {
 			cut--
 		}
-		name = name[:cut] + "..."
+		name, rest = name[:cut], "..."
 	}
-	return strings.NewReplacer(`\`, `\\`, ".", `\.`).Replace(name)
+	return strings.NewReplacer(`\`, `\\`, ".", `\.`).Replace(name) + rest
 }

@@ -2,7 +2,6 @@ package schemas
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -15,7 +14,7 @@ func CheckEvolution(old, next *Union) error {
 }
 
 func evolve(faults []error, path string, old, next *merged) []error {
-	was, is := old.typ, next.typ
+	was := old.typ
 	if old.describe() != next.describe() && !widens(old, next) {
 		fault := &EvolutionError{Path: path, Was: old.describe(), Is: next.describe()}
 		return append(faults, fault)
@@ -33,11 +32,16 @@ func evolve(faults []error, path string, old, next *merged) []error {
 		}
 		return evolve(faults, below, old.items, next.items)
 	case KindEnum:
-		for _, symbol := range was.Symbols {
-			if !slices.Contains(is.Symbols, symbol) {
-				faults = append(faults, &EvolutionError{Path: path,
-					Was: fmt.Sprintf("enum with %s", symbol), Is: "without"})
-			}
+		return evolveSymbols(faults, path, was.Symbols, next.typ.Symbols)
+	}
+	return faults
+}
+
+func evolveSymbols(faults []error, path string, was, is []string) []error {
+	for _, symbol := range was {
+		if !slices.Contains(is, symbol) {
+			fault := &EvolutionError{Path: path, Was: "enum with " + symbol, Is: "without"}
+			faults = append(faults, fault)
 		}
 	}
 	return faults

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func claimsOf(class string, members []Member) ([]claim, error) {
 	claims := make([]claim, 0, len(sorted))
 	for i, m := range sorted {
 		if i > 0 && sorted[i-1].Dataset == m.Dataset {
-			return nil, errors.New("composing " + class + ": dataset " + m.Dataset + " stands twice")
+			return nil, fmt.Errorf("composing %s: dataset %s stands twice", class, m.Dataset)
 		}
 		typ, err := renamed(class, m)
 		if err != nil {
@@ -142,7 +143,8 @@ func (c *composer) agree(path string, claims []claim) bool {
 			noted[pair] = true
 			ok = false
 			c.faults = append(c.faults, &ConflictError{Class: c.class, Path: path,
-				DatasetA: a.dataset, TypeA: pair[0], DatasetB: b.dataset, TypeB: pair[1], Hint: hint})
+				DatasetA: a.dataset, TypeA: pair[0],
+				DatasetB: b.dataset, TypeB: pair[1], Hint: hint})
 		}
 	}
 	return ok
