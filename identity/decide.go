@@ -31,7 +31,9 @@ type Decision struct {
 	// clusters of the ends, and of those that the decision widened to. Each is sorted, and so are
 	// they; one that did not change is among them too.
 	Clusters [][]profile.Identity
-	// LeftOut are the links of the region that were not accepted, in the order of the walk.
+	// LeftOut are the links that were looked at and not accepted, in the order of the walk: all of
+	// the former clusters of the ends, and of those that the decision widened to all but some
+	// that were left out before too.
 	LeftOut []LeftOut
 
 	LinksDecided int // links that were looked at
