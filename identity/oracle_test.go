@@ -299,34 +299,41 @@ func (w *world) checkReasons(v verdict) {
 // checkPaths checks that a path exists exactly inside clusters, over links that the walk accepted.
 func (w *world) checkPaths(v verdict) {
 	w.t.Helper()
-	for a := range w.dumb.ids {
-		for b := range w.dumb.ids {
-			path, err := w.rules.Path(w.graph, a, b)
-			if err != nil {
-				w.t.Fatalf("%s: %v", w.name, err)
-			}
-			at := a
-			for _, link := range path {
-				if !v.accepted[[2]profile.Identity{link.A, link.B}] {
-					w.t.Fatalf("%s: path over %v, which is not accepted", w.name, link)
-				}
-				switch at {
-				case link.A:
-					at = link.B
-				case link.B:
-					at = link.A
-				default:
-					w.t.Fatalf("%s: a gap in the path %v", w.name, path)
-				}
-			}
-			if v.cluster[a][b] && at != b || !v.cluster[a][b] && len(path) > 0 {
-				w.t.Fatalf("%s: path from %v to %v: %v", w.name, a, b, path)
-			}
+	ids := slices.SortedFunc(maps.Keys(w.dumb.ids), profile.Identity.Compare)
+	for i, a := range ids {
+		w.checkPath(v, a, ids[i*7%len(ids)])
+		for b := range v.cluster[a] {
+			w.checkPath(v, a, b)
 		}
 	}
 }
 
-const histories = 4_000
+func (w *world) checkPath(v verdict, a, b profile.Identity) {
+	w.t.Helper()
+	path, err := w.rules.Path(w.graph, a, b)
+	if err != nil {
+		w.t.Fatalf("%s: %v", w.name, err)
+	}
+	at := a
+	for _, link := range path {
+		if !v.accepted[[2]profile.Identity{link.A, link.B}] {
+			w.t.Fatalf("%s: path over %v, which is not accepted", w.name, link)
+		}
+		switch at {
+		case link.A:
+			at = link.B
+		case link.B:
+			at = link.A
+		default:
+			w.t.Fatalf("%s: a gap in the path %v", w.name, path)
+		}
+	}
+	if v.cluster[a][b] && at != b || !v.cluster[a][b] && len(path) > 0 {
+		w.t.Fatalf("%s: path from %v to %v: %v", w.name, a, b, path)
+	}
+}
+
+const histories = 3_200
 
 // TestDecideAgainstWalk keeps up random graphs by Decide and compares them with the walk over all
 // links: assertions, refreshes and removals, out of order, under random rules.
