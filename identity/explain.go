@@ -29,13 +29,17 @@ func (r *Rules) Path(v View, a, b profile.Identity) ([]Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("explaining two identities: %w", err)
 	}
-	return links(forest.path(from, to)), nil
+	var links []Link
+	for _, e := range forest.path(from, to) {
+		links = append(links, w.link(e))
+	}
+	return links, nil
 }
 
 // Why explains a link of the link set; left is false where its ends are in one cluster.
 func (r *Rules) Why(v View, link Link) (reason Reason, left bool, err error) {
 	w := newWalk(r, v)
-	e := w.edge(link)
+	e := w.edge(w.node(link.A), w.node(link.B), link.Time)
 	inside, err := r.Inside(v, link.A, link.B)
 	if err != nil || inside {
 		return Reason{}, false, err
@@ -61,20 +65,21 @@ func (r *Rules) Why(v View, link Link) (reason Reason, left bool, err error) {
 			if rule.Kind != RuleMax {
 				reason.Conflict = append(reason.Conflict, w.nodes[m].id)
 			}
-			last = later(last, sides[i].path(n, m))
+			last = w.later(last, sides[i].path(n, m))
 		}
 	}
 	slices.SortFunc(reason.Conflict, profile.Identity.Compare)
 	if last != nil {
-		reason.Against = &last.link
+		against := w.link(*last)
+		reason.Against = &against
 	}
 	return reason, true, nil
 }
 
 // later returns the edge of path, or known, that comes last in the walk.
-func later(known *edge, path []edge) *edge {
+func (w *walk) later(known *edge, path []edge) *edge {
 	for i := range path {
-		if known == nil || compareEdges(path[i], *known) > 0 {
+		if known == nil || w.compare(path[i], *known) > 0 {
 			known = &path[i]
 		}
 	}
@@ -102,12 +107,12 @@ func (w *walk) forest(n int32, at *edge) (*tree, error) {
 		w.nodes[m].group = w.rules.newGroup(m, w.nodes[m].limit)
 		for _, e := range w.nodes[m].edges {
 			same := w.nodes[e.a].home == w.nodes[e.b].home
-			if same && e.a == m && (at == nil || compareEdges(e, *at) < 0) {
+			if same && e.a == m && (at == nil || w.compare(e, *at) < 0) {
 				inside = append(inside, e)
 			}
 		}
 	}
-	slices.SortFunc(inside, compareEdges)
+	slices.SortFunc(inside, w.compare)
 	accepted := make(map[int32][]edge, len(home))
 	for _, e := range inside {
 		if w.nodes[e.a].group != w.nodes[e.b].group {
@@ -147,12 +152,4 @@ func (t *tree) path(root, n int32) []edge {
 	}
 	slices.Reverse(path)
 	return path
-}
-
-func links(edges []edge) []Link {
-	var list []Link
-	for _, e := range edges {
-		list = append(list, e.link)
-	}
-	return list
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -122,7 +123,9 @@ func (g *Graph) LeftOut() ([]Reason, error) {
 			}
 		}
 	}
-	slices.SortFunc(reasons, func(x, y Reason) int { return compareEnds(x.Link, y.Link) })
+	slices.SortFunc(reasons, func(x, y Reason) int {
+		return cmp.Or(x.Link.A.Compare(y.Link.A), x.Link.B.Compare(y.Link.B))
+	})
 	return reasons, nil
 }
 

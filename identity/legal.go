@@ -76,12 +76,6 @@ func (r *Rules) breaks(a, b *group) (rule Rule, broken bool) {
 	return Rule{}, false
 }
 
-// mute reports whether links of id never count, whatever is stored.
-func (r *Rules) mute(id profile.Identity) bool {
-	s := r.byName[id.Namespace]
-	return s != nil && s.Type == NonPerson
-}
-
 // holder returns the smallest identity of g that the rule counts, zero where it counts all.
 func (w *walk) holder(g *group, rule Rule) profile.Identity {
 	var least profile.Identity

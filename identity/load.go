@@ -1,0 +1,92 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"selfsame/profile"
+)
+
+// node returns the node of id, a new one where the walk has not met id yet.
+func (w *walk) node(id profile.Identity) int32 {
+	if n, ok := w.index[id]; ok {
+		return n
+	}
+	n := int32(len(w.nodes))
+	fresh := node{id: id, rank: int32(len(w.rules.spaces) + 1), limit: -1, home: -1}
+	if s := w.rules.byName[id.Namespace]; s != nil {
+		fresh.rank, fresh.limit = int32(s.rank), int32(s.limited)
+		fresh.mute = s.Type == NonPerson
+	}
+	w.nodes = append(w.nodes, fresh)
+	w.index[id] = n
+	return n
+}
+
+var errInconsistent = errors.New("the view is inconsistent")
+
+// home returns the cluster of node n before the change.
+func (w *walk) home(n int32) ([]int32, error) {
+	if h := w.nodes[n].home; h >= 0 {
+		return w.homes[h], nil
+	}
+	members, err := w.view.Members(w.nodes[n].id)
+	if err != nil {
+		return nil, err
+	}
+	home := make([]int32, len(members))
+	for i, id := range members {
+		m := w.node(id)
+		if w.nodes[m].home >= 0 {
+			return nil, fmt.Errorf("%w: an identity is in two clusters", errInconsistent)
+		}
+		w.nodes[m].home = int32(len(w.homes))
+		home[i] = m
+	}
+	if w.nodes[n].home < 0 {
+		return nil, fmt.Errorf("%w: an identity is not in its own cluster", errInconsistent)
+	}
+	w.homes = append(w.homes, home)
+	return home, nil
+}
+
+// readEdges reads the links of node n. Links of things that never link do not count.
+func (w *walk) readEdges(n int32) error {
+	if w.nodes[n].read {
+		return nil
+	}
+	id := w.nodes[n].id
+	links, err := w.view.Links(id)
+	if err != nil {
+		return err
+	}
+	edges := make([]edge, 0, len(links))
+	for _, link := range links {
+		other := link.B
+		if other == id {
+			other = link.A
+		}
+		if link.A.Compare(link.B) >= 0 || link.A != id && link.B != id {
+			return fmt.Errorf("%w: a link is not one of the identity asked for", errInconsistent)
+		}
+		m := w.node(other)
+		if w.nodes[n].mute || w.nodes[m].mute {
+			continue
+		}
+		a, b := n, m
+		if link.A != id {
+			a, b = m, n
+		}
+		edges = append(edges, w.edge(a, b, link.Time))
+	}
+	slices.SortFunc(edges, w.compare)
+	w.nodes[n].edges, w.nodes[n].read = edges, true
+	return nil
+}
+
+// edge works out the place of a link in the walk.
+func (w *walk) edge(a, b int32, time int64) edge {
+	m, n := w.nodes[a].rank, w.nodes[b].rank
+	return edge{time: time, weaker: max(m, n), sum: m + n, a: a, b: b}
+}
