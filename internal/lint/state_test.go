@@ -22,11 +22,6 @@ var goroutines = map[string]goroutine{
 		owner: "lifecycle.Group",
 		end:   "Wait returns after all have, or the process exits",
 	},
-	"pipeline/run.go": {
-		why:   "readers, applier and publisher of a shard",
-		owner: "pipeline's Run",
-		end:   "readers stop, the applier drains, the publisher empties the outbox",
-	},
 	"kafka/tail.go": {
 		why:   "one reader per partition feeds one sequence",
 		owner: "the call that tails",
