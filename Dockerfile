@@ -8,12 +8,12 @@ ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" \
     -o /out/selfsame ./cmd/selfsame && mkdir /out/home
 
-# Certificates, time zones and a user, and nothing else.
-FROM gcr.io/distroless/static-debian12:nonroot
+# Certificates, time zones, a user, and a busybox for health checks.
+FROM gcr.io/distroless/static-debian12:debug-nonroot
 COPY --from=build /out/selfsame /usr/local/bin/selfsame
 # A volume mounted here belongs to the user as this directory does.
 COPY --from=build --chown=65532:65532 /out/home /var/lib/selfsame
 WORKDIR /var/lib/selfsame
 VOLUME /var/lib/selfsame
 ENTRYPOINT ["/usr/local/bin/selfsame"]
-CMD ["help"]
+CMD ["--help"]
