@@ -1,0 +1,91 @@
+# Everything a developer runs. `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+TESTFLAGS ?=
+FUZZTIME ?= 20s
+BENCH ?= .
+
+# The packages in which goroutines meet.
+CONCURRENT := $(wildcard internal/lifecycle pipeline store kafka broker api cmd)
+
+# The packages with tests against a real Kafka.
+REAL := $(wildcard internal/realkafka kafka pipeline integration)
+
+# Go keeps its caches in HOME. Where there is none, they go here.
+ifeq ($(strip $(HOME)),)
+export HOME := $(CURDIR)/.cache
+endif
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build bin/selfsame
+	go build -ldflags "-X main.version=$(VERSION)" -o bin/selfsame ./cmd/selfsame
+
+.PHONY: demo
+demo: build ## play the retail example through an embedded broker and show the outcome
+	bin/selfsame demo
+
+.PHONY: run
+run: build ## run the daemon with an embedded broker and endless traffic
+	bin/selfsame dev
+
+.PHONY: test
+test: ## run all tests; TESTFLAGS=-count=1 for no cache
+	go test $(TESTFLAGS) ./...
+
+.PHONY: race
+race: ## run the tests of the concurrent packages under the race detector
+	go test -race -short $(TESTFLAGS) $(CONCURRENT:%=./%/...)
+
+.PHONY: lint
+lint: ## check format, vet, staticcheck, go.mod and the rules of the house
+	@test -z "$$(gofmt -l */ | tee /dev/stderr)" || { echo "run make fmt"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+	go test -count=1 ./internal/lint
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w */
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	@go test -list '^Fuzz' ./... | \
+	awk '/^Fuzz/ { t[++n] = $$1 } /^ok/ { for (; n > 0; n--) print $$2, t[n] }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks; BENCH=pattern for some
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: kafka
+kafka: ## start a real Apache Kafka for development, until interrupted
+	go run ./internal/realkafka/cmd
+
+.PHONY: integration
+integration: ## run the tests that need a real Kafka; without one they fail
+	SELFSAME_REQUIRE_KAFKA=1 go test -timeout 15m $(TESTFLAGS) $(REAL:%=./%/...)
+
+.PHONY: docker
+docker: ## build the container image
+	docker build --build-arg VERSION=$(VERSION) -t selfsame:$(VERSION) .
+
+.PHONY: verify
+verify: lint test race ## what has to hold before a change is offered
+
+.PHONY: clean
+clean: ## remove what has been built
+	rm -rf bin
