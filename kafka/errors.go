@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -49,15 +50,32 @@ func sentinelOf(err error) error {
 // failed passes err on, after refreshing the metadata where the error says that the cluster is not as
 // the Transport believes. A refresh that fails changes nothing about err.
 func (c *Client) failed(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
-		return err
+	if err == nil {
+		return nil
+	}
+	if ended := endOf(ctx); ended != nil {
+		if errors.Is(err, ended) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", ended, err)
 	}
 	if isStale(err) {
+		ctx, cancel := c.limit(ctx, 0)
+		defer cancel()
 		if refreshErr := c.refresh(ctx); refreshErr != nil {
 			c.log.Debug("kafka metadata not refreshed", "err", refreshErr)
 		}
 	}
 	return err
+}
+
+// endOf returns the context's error, also in the moment between its deadline and its timer: the
+// connection has the same deadline, and can be the first to say so.
+func endOf(ctx context.Context) error {
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func isStale(err error) bool {
