@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -48,12 +49,39 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 			errs = append(errs, c.missingTopic(spec))
 		}
 	}
-	created, err := c.createTopics(ctx, missing)
+	raced, err := c.createTopics(ctx, missing)
 	errs = append(errs, err)
-	for _, spec := range append(existing, created...) {
+	for _, spec := range append(existing, raced...) {
 		errs = append(errs, c.checkTopic(ctx, spec))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, spec := range missing {
+		if err := c.awaitLeaders(ctx, spec.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaderWait is the pause between two looks for the leaders of a new topic.
+const leaderWait = 20 * time.Millisecond
+
+// awaitLeaders waits until all partitions of a topic that was just created can be used. The cluster
+// tells of a topic a moment before its leaders have taken their places.
+func (c *Client) awaitLeaders(ctx context.Context, topic string) error {
+	ctx, cancel := c.limit(ctx, 0)
+	defer cancel()
+	for {
+		_, err := c.EndOffsets(ctx, topic)
+		if err == nil {
+			return nil
+		}
+		if ctxErr := pause(ctx, leaderWait); ctxErr != nil {
+			return fmt.Errorf("waiting for the leaders of topic %s: %w, last %w", topic, ctxErr, err)
+		}
+	}
 }
 
 func (c *Client) missingTopic(spec TopicSpec) error {

@@ -204,7 +204,7 @@ func testUnknown(t *testing.T, e Env) {
 	} {
 		_, offsetErr := e.Source.Offset(ctx, tp, pipeline.Start{})
 		_, fetchErr := e.Source.Fetch(ctx, tp, 0)
-		_, produceErr := e.Sink.Produce(ctx, &pipeline.Batch{
+		_, produceErr := e.produce(ctx, &pipeline.Batch{
 			TP: tp, Session: session, Time: baseTime(), Records: numbered(0, 1),
 		})
 		for call, err := range map[string]error{

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -124,12 +125,28 @@ func (w *writer) produce(t *testing.T, records ...pipeline.OutRecord) (*pipeline
 
 func (w *writer) send(t *testing.T, b *pipeline.Batch) int64 {
 	t.Helper()
-	offset, err := w.e.Sink.Produce(within(t), b)
+	offset, err := w.e.produce(within(t), b)
 	if err != nil {
 		t.Fatalf("produce: %v", err)
 	}
 	w.next = b.Sequence + int32(len(b.Records))
 	return offset
+}
+
+// produce sends b until the answer is one to act on, as the pipeline does: a topic that was made just
+// now can have no leader yet.
+func (e Env) produce(ctx context.Context, b *pipeline.Batch) (int64, error) {
+	for {
+		offset, err := e.Sink.Produce(ctx, b)
+		if err == nil || ctx.Err() != nil || isNamed(err) {
+			return offset, err
+		}
+	}
+}
+
+func isNamed(err error) bool {
+	return errors.Is(err, pipeline.ErrUnknownTopic) || errors.Is(err, pipeline.ErrFenced) ||
+		errors.Is(err, pipeline.ErrSequence) || errors.Is(err, pipeline.ErrTooLarge)
 }
 
 func numbered(from, n int) []pipeline.OutRecord {

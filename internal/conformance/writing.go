@@ -54,7 +54,7 @@ func testParallel(t *testing.T, e Env) {
 			for i := range batches {
 				b := w.batch(numbered(2*i, 2)...)
 				b.Sequence = int32(2 * i)
-				if offset, err := e.Sink.Produce(ctx, b); err != nil || offset != int64(2*i) {
+				if offset, err := e.produce(ctx, b); err != nil || offset != int64(2*i) {
 					t.Errorf("batch %d of %s: offset %d, %v", i, w.tp, offset, err)
 				}
 			}
@@ -92,7 +92,7 @@ func testTooLarge(t *testing.T, e Env) {
 	w := e.writer(t, tp)
 	b := w.batch(pipeline.OutRecord{Value: make([]byte, 3<<20)})
 	for range 2 {
-		if _, err := e.Sink.Produce(within(t), b); !errors.Is(err, pipeline.ErrTooLarge) {
+		if _, err := e.produce(within(t), b); !errors.Is(err, pipeline.ErrTooLarge) {
 			t.Errorf("error %v", err)
 		}
 	}
@@ -112,7 +112,7 @@ func testDuplicate(t *testing.T, e Env) {
 		sent = append(sent, b)
 	}
 	for i, b := range sent {
-		if offset, err := e.Sink.Produce(within(t), b); err != nil || offset != int64(2*i) {
+		if offset, err := e.produce(within(t), b); err != nil || offset != int64(2*i) {
 			t.Errorf("batch %d again: offset %d, %v", i, offset, err)
 		}
 	}
@@ -130,7 +130,7 @@ func testGap(t *testing.T, e Env) {
 	w.produce(t, numbered(0, 2)...)
 	b := w.batch(numbered(3, 1)...)
 	b.Sequence++
-	if _, err := e.Sink.Produce(within(t), b); !errors.Is(err, pipeline.ErrSequence) {
+	if _, err := e.produce(within(t), b); !errors.Is(err, pipeline.ErrSequence) {
 		t.Errorf("error %v", err)
 	}
 	if _, offset := w.produce(t, numbered(2, 1)...); offset != 2 {
@@ -167,12 +167,12 @@ func testFenced(t *testing.T, e Env) {
 	renewed := e.writer(t, first)
 	renewed.produce(t, numbered(1, 1)...)
 	for name, b := range map[string]*pipeline.Batch{"new": old.batch(numbered(9, 1)...), "again": sent} {
-		if _, err := e.Sink.Produce(within(t), b); !errors.Is(err, pipeline.ErrFenced) {
+		if _, err := e.produce(within(t), b); !errors.Is(err, pipeline.ErrFenced) {
 			t.Errorf("%s batch of the old session: %v", name, err)
 		}
 	}
 	elsewhere := &writer{e: e, tp: second, session: old.session}
-	_, err := e.Sink.Produce(within(t), elsewhere.batch(numbered(0, 1)...))
+	_, err := e.produce(within(t), elsewhere.batch(numbered(0, 1)...))
 	if e.FencesEarly && !errors.Is(err, pipeline.ErrFenced) || !e.FencesEarly && err != nil {
 		t.Errorf("old session where the new one has not written: %v", err)
 	}

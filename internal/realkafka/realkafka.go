@@ -29,21 +29,16 @@ func Start(t testing.TB) string {
 		return addr
 	}
 	needed(t)
-	addr, err := shared()
+	cluster, err := shared()
 	if err != nil {
 		unavailable(t, err)
 	}
-	return addr
+	return cluster.Addr
 }
 
-// shared starts the broker that lives as long as the process.
-var shared = sync.OnceValues(func() (string, error) {
-	cluster, err := open("", nil)
-	if err != nil {
-		return "", err
-	}
-	return cluster.Addr, nil
-})
+// shared starts the broker that lives as long as the process. It keeps the Cluster, not its address
+// only: the broker ends when the pipe to it is collected.
+var shared = sync.OnceValues(func() (*Cluster, error) { return open("", nil) })
 
 // Cluster is a broker that a test has for itself.
 type Cluster struct {
