@@ -1,0 +1,78 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"selfsame/pipeline"
+)
+
+// CommitOffsets writes group offsets without being a member of the group, for dashboards that show
+// its lag. Kafka refuses it while the group has members.
+func (c *Client) CommitOffsets(ctx context.Context, group string,
+	offsets map[pipeline.TopicPartition]int64) error {
+	if len(offsets) == 0 {
+		return nil
+	}
+	ctx, cancel := c.limit(ctx, 0)
+	defer cancel()
+	res, err := c.calls.OffsetCommit(ctx, &kafkago.OffsetCommitRequest{
+		GroupID:      group,
+		GenerationID: -1,
+		Topics:       commitsByTopic(offsets),
+	})
+	if err != nil {
+		return fmt.Errorf("committing offsets of %s: %w", group, c.failed(ctx, err))
+	}
+	var errs []error
+	for topic, partitions := range res.Topics {
+		for _, p := range partitions {
+			if p.Error != nil {
+				errs = append(errs, fmt.Errorf("committing the offset of %s/%d for %s: %w",
+					topic, p.Partition, group, named(p.Error)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafkago.OffsetCommit {
+	commits := map[string][]kafkago.OffsetCommit{}
+	for tp, offset := range offsets {
+		commits[tp.Topic] = append(commits[tp.Topic], kafkago.OffsetCommit{
+			Partition: int(tp.Partition), Offset: offset,
+		})
+	}
+	for _, cs := range commits {
+		slices.SortFunc(cs, func(a, b kafkago.OffsetCommit) int { return a.Partition - b.Partition })
+	}
+	return commits
+}
+
+// EndOffsets returns the end of every partition of topic: the offset that the next record gets,
+// counting what open transactions have written.
+func (c *Client) EndOffsets(ctx context.Context, topic string) (
+	map[pipeline.TopicPartition]int64, error) {
+	partitions, err := c.Source().Partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	ends := map[pipeline.TopicPartition]int64{}
+	for _, p := range partitions {
+		tp := pipeline.TopicPartition{Topic: topic, Partition: p}
+		if ends[tp], err = c.endOffset(ctx, tp); err != nil {
+			return nil, fmt.Errorf("asking for the end of %s: %w", tp, named(c.failed(ctx, err)))
+		}
+	}
+	return ends, nil
+}
+
+func (c *Client) endOffset(ctx context.Context, tp pipeline.TopicPartition) (int64, error) {
+	ctx, cancel := c.limit(ctx, 0)
+	defer cancel()
+	return c.listOffset(ctx, tp, askLatest, 0)
+}

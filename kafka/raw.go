@@ -1,0 +1,203 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"selfsame/pipeline"
+)
+
+// rawCall is a request that the Transport routes, to the leader of a partition or to any broker, and
+// then lets us write and read ourselves, on a connection that it has set up and authenticated. Its
+// methods run on a goroutine of the Transport, so nothing changes it once it is under way.
+type rawCall struct {
+	tp       pipeline.TopicPartition // whose leader is asked; any broker where the topic is empty
+	clientID string
+	request  kmsg.Request
+	maxBytes int64 // of the response
+}
+
+// rawAnswer is what a rawCall brings back.
+type rawAnswer struct{ response kmsg.Response }
+
+// correlation is the id in the header of every raw request. A connection carries one request at a
+// time, so it only has to come back.
+const correlation = 0x5e1f
+
+// ApiKey implements protocol.Message.
+func (r *rawCall) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.request.Key()) }
+
+// ApiKey implements protocol.Message.
+func (r *rawAnswer) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.response.Key()) }
+
+// Required implements protocol.RawExchanger.
+func (r *rawCall) Required(map[protocol.ApiKey]int16) bool { return true }
+
+// Broker implements protocol.BrokerMessage. The cluster is the Transport's cached view of it, which
+// can lack a topic, a partition, or a leader that is up.
+func (r *rawCall) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	if r.tp.Topic == "" {
+		return protocol.Broker{ID: -1}, nil
+	}
+	topic, ok := cluster.Topics[r.tp.Topic]
+	if !ok {
+		return protocol.Broker{}, protocol.NewErrNoTopic(r.tp.Topic)
+	}
+	partition, ok := topic.Partitions[r.tp.Partition]
+	if !ok {
+		return protocol.Broker{}, protocol.NewErrNoPartition(r.tp.Topic, r.tp.Partition)
+	}
+	broker, ok := cluster.Brokers[partition.Leader]
+	if !ok {
+		return protocol.Broker{}, protocol.NewErrNoLeader(r.tp.Topic, r.tp.Partition)
+	}
+	return broker, nil
+}
+
+// RawExchange implements protocol.RawExchanger.
+func (r *rawCall) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	formatter := kmsg.NewRequestFormatter(kmsg.FormatterClientID(r.clientID))
+	if _, err := rw.Write(formatter.AppendRequest(nil, r.request, correlation)); err != nil {
+		return nil, fmt.Errorf("sending the request: %w", err)
+	}
+	body, err := readFrame(rw, r.maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	response := r.request.ResponseKind()
+	if err := response.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("decoding the response: %w", err)
+	}
+	return &rawAnswer{response}, nil
+}
+
+func readFrame(r io.Reader, maxBytes int64) ([]byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, fmt.Errorf("reading the response: %w", err)
+	}
+	size := int64(int32(binary.BigEndian.Uint32(head[:])))
+	if size < 4 || size > maxBytes {
+		return nil, fmt.Errorf("reading the response: its size of %d bytes is not within 4 to %d",
+			size, maxBytes)
+	}
+	if id := binary.BigEndian.Uint32(head[4:]); id != correlation {
+		return nil, fmt.Errorf("reading the response: correlation id %d is not ours", id)
+	}
+	body := make([]byte, size-4)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return nil, fmt.Errorf("reading the response: %w", err)
+	}
+	return body, nil
+}
+
+// callLeader sends request to the leader of tp. Where the cached metadata knows no leader it is
+// refreshed once.
+func (c *Client) callLeader(ctx context.Context, tp pipeline.TopicPartition, req kmsg.Request) (
+	kmsg.Response, error) {
+	res, err := c.callRaw(ctx, tp, req)
+	if !isUnrouted(err) {
+		return res, err
+	}
+	if err := c.unrouted(ctx, tp, err); err != nil {
+		return nil, err
+	}
+	return c.callRaw(ctx, tp, req)
+}
+
+// callAny sends request to any broker.
+func (c *Client) callAny(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	return c.callRaw(ctx, pipeline.TopicPartition{}, req)
+}
+
+func (c *Client) callRaw(ctx context.Context, tp pipeline.TopicPartition, req kmsg.Request) (
+	kmsg.Response, error) {
+	msg, err := c.trip.RoundTrip(ctx, c.addr, &rawCall{
+		tp: tp, clientID: c.cfg.ClientID, request: req, maxBytes: c.maxResponseBytes(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer, ok := msg.(*rawAnswer)
+	if !ok {
+		return nil, fmt.Errorf("unexpected answer %T", msg)
+	}
+	return answer.response, nil
+}
+
+// unrouted looks into why the cached metadata has no leader for tp. Where the cluster has the
+// partition and a leader for it, the cache is renewed and the call is worth another attempt: nil.
+func (c *Client) unrouted(ctx context.Context, tp pipeline.TopicPartition, cause error) error {
+	partitions, err := c.topicPartitions(ctx, tp.Topic)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(partitions, tp.Partition) {
+		return pipeline.ErrUnknownTopic
+	}
+	if err := c.refresh(ctx); err != nil {
+		return errors.Join(cause, err)
+	}
+	return nil
+}
+
+// maxResponseBytes leaves room for one batch that is larger than what was asked for.
+func (c *Client) maxResponseBytes() int64 {
+	return max(int64(c.cfg.FetchMaxBytes), c.cfg.DecompressedMaxBytes) + 1<<20
+}
+
+func isUnrouted(err error) bool {
+	return errors.Is(err, protocol.ErrNoTopic) || errors.Is(err, protocol.ErrNoPartition) ||
+		errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, kafkago.BrokerNotAvailable)
+}
+
+// refreshCall makes the Transport fetch the cluster's metadata anew and wait for it. The Transport
+// has no call for that, but does it after every answer to a CreateTopics request: so this one
+// answers itself with an empty one, and sends nothing.
+type refreshCall struct{}
+
+// ApiKey implements protocol.Message.
+func (refreshCall) ApiKey() protocol.ApiKey { return protocol.CreateTopics }
+
+// Required implements protocol.RawExchanger.
+func (refreshCall) Required(map[protocol.ApiKey]int16) bool { return true }
+
+// RawExchange implements protocol.RawExchanger.
+func (refreshCall) RawExchange(io.ReadWriter) (protocol.Message, error) {
+	return &createtopics.Response{}, nil
+}
+
+// refresh returns once the Transport's metadata is no older than this call. Calls that come while one
+// is under way share the next.
+func (c *Client) refresh(ctx context.Context) error {
+	arrived := time.Now()
+	var began time.Time
+	select {
+	case began = <-c.refreshing:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { c.refreshing <- began }()
+	if began.After(arrived) {
+		return nil
+	}
+	now := time.Now()
+	if _, err := c.trip.RoundTrip(ctx, c.addr, refreshCall{}); err != nil {
+		return fmt.Errorf("refreshing the cluster metadata: %w", err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	began = now
+	return nil
+}

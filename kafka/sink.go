@@ -1,0 +1,154 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"selfsame/pipeline"
+)
+
+// Sink appends to topics as the pipeline's Sink. It is safe for concurrent use: batches of different
+// partitions can be produced side by side, those of one partition are the caller's to put in order.
+type Sink struct{ c *Client }
+
+var _ pipeline.Sink = (*Sink)(nil)
+
+// Waits between attempts at a coordinator that is busy.
+const (
+	openFirstWait = 20 * time.Millisecond
+	openMaxWait   = time.Second
+)
+
+// Open implements pipeline.Sink. It waits until ctx ends for a coordinator that is loading or that
+// still finishes the transaction of an earlier session.
+func (s *Sink) Open(ctx context.Context, transactionalID string) (pipeline.Session, error) {
+	if transactionalID == "" {
+		return pipeline.Session{}, errors.New("opening a session: no transactional id")
+	}
+	for wait := openFirstWait; ; wait = min(2*wait, openMaxWait) {
+		session, err := s.c.initProducer(ctx, transactionalID)
+		if err == nil {
+			return session, nil
+		}
+		if !isCoordinatorBusy(err) {
+			return pipeline.Session{}, fmt.Errorf("opening a session for %s: %w",
+				transactionalID, named(s.c.failed(ctx, err)))
+		}
+		if ctxErr := pause(ctx, wait); ctxErr != nil {
+			return pipeline.Session{}, fmt.Errorf("opening a session for %s: %w, last %w",
+				transactionalID, ctxErr, err)
+		}
+	}
+}
+
+func (c *Client) initProducer(ctx context.Context, id string) (pipeline.Session, error) {
+	ctx, cancel := c.limit(ctx, 0)
+	defer cancel()
+	res, err := c.calls.InitProducerID(ctx, &kafkago.InitProducerIDRequest{
+		TransactionalID:      id,
+		TransactionTimeoutMs: int(c.cfg.TransactionTimeout.Milliseconds()),
+		// -1 and -1 ask for a new epoch whatever the last was. Zeroes would mean that we are
+		// epoch 0 of producer 0, and are refused, or worse, granted.
+		ProducerID:    -1,
+		ProducerEpoch: -1,
+	})
+	if err != nil {
+		return pipeline.Session{}, err
+	}
+	if res.Error != nil {
+		return pipeline.Session{}, res.Error
+	}
+	return pipeline.Session{
+		ID:    int64(res.Producer.ProducerID),
+		Epoch: int16(res.Producer.ProducerEpoch),
+	}, nil
+}
+
+// pause waits, or returns the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Partitions returns how many partitions topic has.
+func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
+	ids, err := s.c.Source().Partitions(ctx, topic)
+	return int32(len(ids)), err
+}
+
+// Produce implements pipeline.Sink. Where the broker knows that the batch is there, but not any more
+// where, the offset is -1.
+func (s *Sink) Produce(ctx context.Context, batch *pipeline.Batch) (int64, error) {
+	if len(batch.Records) == 0 {
+		return 0, fmt.Errorf("producing to %s: the batch is empty", batch.TP)
+	}
+	raw, err := encodeBatch(batch, s.c.codec)
+	if err != nil {
+		return 0, fmt.Errorf("producing to %s: %w", batch.TP, err)
+	}
+	offset, err := s.c.produce(ctx, batch.TP, raw)
+	if errors.Is(err, kafkago.DuplicateSequenceNumber) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("producing to %s: %w", batch.TP, named(err))
+	}
+	return offset, nil
+}
+
+// produce appends one encoded record batch.
+func (c *Client) produce(ctx context.Context, tp pipeline.TopicPartition, raw []byte) (
+	int64, error) {
+	ctx, cancel := c.limit(ctx, 0)
+	defer cancel()
+	res, err := c.rawProduce(ctx, tp, raw)
+	if isUnrouted(err) {
+		if err := c.unrouted(ctx, tp, err); err != nil {
+			return 0, err
+		}
+		res, err = c.rawProduce(ctx, tp, raw)
+	}
+	if err != nil {
+		return 0, c.failed(ctx, err)
+	}
+	if res.Error != nil {
+		return 0, c.failed(ctx, withRecordErrors(res))
+	}
+	return res.BaseOffset, nil
+}
+
+func (c *Client) rawProduce(ctx context.Context, tp pipeline.TopicPartition, raw []byte) (
+	*kafkago.ProduceResponse, error) {
+	size := binary.BigEndian.AppendUint32(nil, uint32(len(raw)))
+	return c.calls.RawProduce(ctx, &kafkago.RawProduceRequest{
+		Topic:        tp.Topic,
+		Partition:    int(tp.Partition),
+		RequiredAcks: kafkago.RequireAll,
+		RawRecords: protocol.RawRecordSet{
+			Reader: bytes.NewReader(append(size, raw...)),
+		},
+	})
+}
+
+// withRecordErrors adds what the broker says about single records.
+func withRecordErrors(res *kafkago.ProduceResponse) error {
+	for i := range len(res.RecordErrors) {
+		if err := res.RecordErrors[i]; err != nil {
+			return fmt.Errorf("%w: record %d: %w", res.Error, i, err)
+		}
+	}
+	return res.Error
+}
