@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"fmt"
+	"strconv"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// Lookup reads merged profiles from the latest committed state. Safe for concurrent use.
+type Lookup struct {
+	model *Model
+	store *store.Store
+}
+
+// NewLookup returns the lookup of a model over a store.
+func NewLookup(model *Model, s *store.Store) *Lookup { return &Lookup{model: model, store: s} }
+
+// Answer is a merged profile with the origin of every attribute.
+type Answer struct {
+	Ref     store.ProfileRef
+	Version uint64
+	Entity  *Entity
+	Data    *Gathered
+	Merged  profile.Merged
+}
+
+// Query names a merged profile by one of its identities.
+type Query struct {
+	Class     string
+	Namespace string
+	Value     string // before normalisation
+	Policy    string // "": the default policy of the class
+}
+
+// QueryError says what is wrong with a query.
+type QueryError struct{ Problem string }
+
+// Error implements error.
+func (e *QueryError) Error() string { return e.Problem }
+
+// Find returns the merged profile that a query names; nil where the identity is not known or its
+// profile holds nothing. *QueryError where the query itself is wrong.
+func (l *Lookup) Find(q Query) (*Answer, error) {
+	entity := l.model.Entity(q.Class)
+	if entity == nil {
+		return nil, &QueryError{fmt.Sprintf("there is no entity class %q", q.Class)}
+	}
+	policy := entity.policy(q.Policy)
+	if policy == nil {
+		return nil, &QueryError{fmt.Sprintf("class %s has no merge policy %q", q.Class, q.Policy)}
+	}
+	if _, ok := entity.Rules.Namespace(q.Namespace); !ok {
+		return nil, &QueryError{fmt.Sprintf("class %s has no namespace %q", q.Class, q.Namespace)}
+	}
+	id, blocked, err := entity.Rules.Normalize(q.Namespace, q.Value)
+	if err != nil {
+		return nil, &QueryError{err.Error()}
+	}
+	if blocked {
+		return nil, &QueryError{"this value is blocked as an identity in namespace " + q.Namespace}
+	}
+	snap := l.store.Snapshot()
+	defer snap.Close()
+	return l.read(snap, entity, policy, id)
+}
+
+func (l *Lookup) read(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
+	id profile.Identity) (*Answer, error) {
+	row, err := snap.Identity(e.Name, id)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	c, err := snap.Cluster(e.Name, row.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return nil, fmt.Errorf("cluster %s is assigned but missing", row.Cluster)
+	}
+	ref := store.ProfileRef{Class: e.Name, Policy: policy.Name, ID: row.Cluster}
+	a := &Answer{Entity: e, Ref: ref}
+	if a.Data, err = gather(storedRows{&snap.Reader}, e.Name, c.Members); err != nil {
+		return nil, err
+	}
+	if !a.Data.Exists() {
+		return nil, nil
+	}
+	decided, err := snap.Profile(a.Ref)
+	if err != nil {
+		return nil, err
+	}
+	if decided != nil {
+		a.Version = decided.Version
+	}
+	a.Merged = policy.Merge(a.Data.Sources)
+	return a, nil
+}
+
+// policy returns the named policy, the default one for "", nil where there is none.
+func (e *Entity) policy(name string) *PolicyTopic {
+	if name == "" {
+		return e.DefaultPolicy()
+	}
+	for i := range e.Policies {
+		if e.Policies[i].Name == name {
+			return &e.Policies[i]
+		}
+	}
+	return nil
+}
+
+// JSON renders the answer: the value of the output record, and with provenance also where each
+// attribute came from, by dotted path.
+func (a *Answer) JSON(provenance bool) []byte {
+	body := content(a.Entity, a.Data, a.Entity.policy(a.Ref.Policy).Policy)
+	if provenance {
+		body = append(body, `,"provenance":`...)
+		body = a.appendProvenance(body)
+	}
+	return profileValue(a.Ref, a.Version, body)
+}
+
+func (a *Answer) appendProvenance(b []byte) []byte {
+	b = append(b, '{')
+	for i, leaf := range a.Merged.Leaves {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		source := a.Merged.Sources[leaf.Source]
+		b = profile.AppendString(b, leaf.Path.String())
+		b = profile.AppendString(append(b, `:{"dataset":`...), source.Dataset)
+		b = profile.AppendString(append(b, `,"namespace":`...), source.Identity.Namespace)
+		b = profile.AppendString(append(b, `,"value":`...), source.Identity.Value)
+		b = append(append(b, `,"time":"`...), formatTime(leaf.Stamp.Time)...)
+		b = profile.AppendString(append(b, `","topic":`...), leaf.Stamp.Pos.Topic)
+		b = strconv.AppendInt(append(b, `,"partition":`...), int64(leaf.Stamp.Pos.Partition), 10)
+		b = strconv.AppendInt(append(b, `,"offset":`...), leaf.Stamp.Pos.Offset, 10)
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}

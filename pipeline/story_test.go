@@ -1,0 +1,135 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"selfsame/pipeline"
+	"selfsame/schemas"
+)
+
+var versions = regexp.MustCompile(`"version":\d+,?`)
+
+// TestStories plays the stories of testdata: see testdata/README for their language.
+func TestStories(t *testing.T) {
+	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
+		w := newWorld(t, 1)
+		defer func() { w.must(w.store.Close()) }()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			w.t = t
+			out := w.tell(d)
+			if out != "" && !strings.HasSuffix(out, "\n") {
+				out += "\n"
+			}
+			return out
+		})
+	})
+}
+
+func (w *world) tell(d *datadriven.TestData) string {
+	switch d.Cmd {
+	case "send":
+		return w.tellSend(d)
+	case "profiles":
+		return w.emitted("profiles", pipeline.HeaderMergedInto, pipeline.HeaderCause)
+	case "graph":
+		return w.emitted("identity")
+	case "assignments":
+		return w.emitted("assignments")
+	case "dead":
+		return w.emitted("dead", pipeline.HeaderDeadReason, pipeline.HeaderDeadPath,
+			pipeline.HeaderDeadWanted, pipeline.HeaderDeadFound, pipeline.HeaderDeadOmitted)
+	case "get":
+		return w.tellGet(d)
+	case "crash":
+		w.crash()
+		w.publish()
+		return ""
+	case "wait":
+		var by string
+		d.ScanArgs(w.t.(*testing.T), "for", &by)
+		duration, err := time.ParseDuration(by)
+		w.must(err)
+		w.now = w.now.Add(duration)
+		return ""
+	}
+	d.Fatalf(w.t, "unknown command %s", d.Cmd)
+	return ""
+}
+
+// tellSend sends one record per line, "{...}", "key null" or any text, and says what became of it.
+func (w *world) tellSend(d *datadriven.TestData) string {
+	dataset := w.model.Dataset(d.CmdArgs[0].Key)
+	tp := pipeline.TopicPartition{Topic: dataset.Topic}
+	var headers []pipeline.Header
+	for _, arg := range d.CmdArgs[1:] {
+		value := strings.Join(arg.Vals, ",")
+		headers = append(headers, pipeline.Header{Key: "selfsame-" + arg.Key, Value: []byte(value)})
+	}
+	var out strings.Builder
+	for line := range strings.Lines(d.Input) {
+		record := pipeline.Record{Headers: headers, Value: w.encode(dataset, strings.TrimSpace(line))}
+		if key, ok := strings.CutSuffix(strings.TrimSpace(line), " null"); ok {
+			record.Key, record.Value = []byte(key), nil
+		}
+		before := w.shard.Stats().Figures()
+		w.send(tp, record)
+		w.drain()
+		fmt.Fprintln(&out, outcome(before, w.shard.Stats().Figures()))
+	}
+	return out.String()
+}
+
+// encode gives the bytes of a line in the dataset's format. What does not fit the schema stays text.
+func (w *world) encode(ds *pipeline.Dataset, line string) []byte {
+	if ds.Format == pipeline.FormatJSON {
+		return []byte(line)
+	}
+	value, err := ds.Schema.DecodeJSON([]byte(line), schemas.Options{})
+	if err != nil {
+		return []byte(line)
+	}
+	raw, err := ds.Schema.EncodeAvro(value)
+	w.must(err)
+	return raw
+}
+
+// outcome names the counter that one record raised.
+func outcome(before, after pipeline.Figures) string {
+	var names []string
+	for name, now := range after.Datasets {
+		was := before.Datasets[name]
+		counts := map[string]uint64{"accepted": now.Accepted - was.Accepted,
+			"duplicate": now.Duplicate - was.Duplicate, "superseded": now.Superseded - was.Superseded}
+		for reason, n := range now.Rejected {
+			counts["rejected "+string(reason)] = n - was.Rejected[reason]
+		}
+		for what, n := range counts {
+			if n > 0 {
+				names = append(names, what)
+			}
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+func (w *world) tellGet(d *datadriven.TestData) string {
+	namespace, value, _ := strings.Cut(d.CmdArgs[0].Key, ":")
+	lookup := pipeline.NewLookup(w.model, w.store)
+	answer, err := lookup.Find(pipeline.Query{Class: "profile", Namespace: namespace, Value: value})
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	if answer == nil {
+		return "not found"
+	}
+	text := string(answer.JSON(d.HasArg("provenance")))
+	return w.alias(versions.ReplaceAllString(text, ""))
+}
