@@ -76,3 +76,22 @@ func (c *Client) endOffset(ctx context.Context, tp pipeline.TopicPartition) (int
 	defer cancel()
 	return c.listOffset(ctx, tp, askLatest, 0)
 }
+
+// Holds reports whether a topic has any record, or had one that is no longer readable at its end:
+// whether a partition's end lies above its start.
+func (c *Client) Holds(ctx context.Context, topic string) (bool, error) {
+	ends, err := c.EndOffsets(ctx, topic)
+	if err != nil {
+		return false, err
+	}
+	for tp, end := range ends {
+		start, err := c.resolve(ctx, tp, pipeline.Start{Kind: pipeline.StartEarliest})
+		if err != nil {
+			return false, fmt.Errorf("asking for the start of %s: %w", tp, named(c.failed(ctx, err)))
+		}
+		if start < end {
+			return true, nil
+		}
+	}
+	return false, nil
+}

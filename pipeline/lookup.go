@@ -79,9 +79,33 @@ func (l *Lookup) read(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 	if c == nil {
 		return nil, fmt.Errorf("cluster %s is assigned but missing", row.Cluster)
 	}
-	ref := store.ProfileRef{Class: e.Name, Policy: policy.Name, ID: row.Cluster}
-	a := &Answer{Entity: e, Ref: ref}
-	if a.Data, err = gather(storedRows{&snap.Reader}, e.Name, c.Members); err != nil {
+	return readCluster(snap, e, policy, assigned{row.Cluster, c.Members})
+}
+
+// Each calls fn for every merged profile of a class under its default policy, in order of id, all
+// of one committed state.
+func (l *Lookup) Each(class string, fn func(*Answer) error) error {
+	entity := l.model.Entity(class)
+	if entity == nil {
+		return &QueryError{fmt.Sprintf("there is no entity class %q", class)}
+	}
+	snap := l.store.Snapshot()
+	defer snap.Close()
+	return snap.Clusters(class, func(id profile.ID, c *store.Cluster) error {
+		a, err := readCluster(snap, entity, entity.DefaultPolicy(), assigned{id, c.Members})
+		if err != nil || a == nil {
+			return err
+		}
+		return fn(a)
+	})
+}
+
+// readCluster merges a cluster; nil where it holds nothing.
+func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigned) (
+	*Answer, error) {
+	var err error
+	a := &Answer{Entity: e, Ref: store.ProfileRef{Class: e.Name, Policy: policy.Name, ID: c.id}}
+	if a.Data, err = gather(storedRows{&snap.Reader}, e.Name, c.members); err != nil {
 		return nil, err
 	}
 	if !a.Data.Exists() {

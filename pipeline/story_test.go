@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"selfsame/pipeline"
 	"selfsame/schemas"
@@ -48,7 +49,7 @@ func (w *world) tell(d *datadriven.TestData) string {
 	case "get":
 		return w.tellGet(d)
 	case "crash":
-		w.crash()
+		w.crash(vfs.CrashCloneCfg{})
 		w.publish()
 		return ""
 	case "wait":

@@ -101,7 +101,7 @@ func testModel(t testing.TB) *pipeline.Model {
 			{
 				Name: "app", Topic: "web", Entity: "profile", Class: pipeline.ClassEvent,
 				Schema: parse(t, webSchema), Timestamp: "at", EventID: "event",
-				MaxFuture: 5 * time.Minute,
+				MaxFuture:  5 * time.Minute,
 				Identities: []pipeline.IdentityField{{Path: "cookie", Namespace: "cookie"}},
 			},
 		},
@@ -245,9 +245,9 @@ func (w *world) partitions(topics []string) []pipeline.TopicPartition {
 }
 
 // crash loses what the store had not synced, and opens it again.
-func (w *world) crash() {
+func (w *world) crash(what vfs.CrashCloneCfg) {
 	w.t.Helper()
-	clone := w.fs.CrashClone(vfs.CrashCloneCfg{})
+	clone := w.fs.CrashClone(what)
 	w.must(w.store.Close())
 	w.fs = clone
 	w.open()

@@ -1,0 +1,215 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"selfsame/pipeline"
+	"selfsame/profile"
+	"selfsame/schemas"
+)
+
+// DefaultMaxFuture is how far ahead of its append time a record may be.
+const DefaultMaxFuture = 5 * time.Minute
+
+// datasetBuilder turns one dataset of the file into a pipeline.Dataset.
+type datasetBuilder struct {
+	c    *Config
+	p    *problems
+	m    *pipeline.Model
+	name string
+	f    dataset
+	ds   *pipeline.Dataset
+}
+
+func (b *datasetBuilder) build() *pipeline.Dataset {
+	f := &b.f
+	b.ds = &pipeline.Dataset{Name: b.name, Topic: f.Topic, Entity: f.Entity,
+		MaxFuture: time.Duration(f.MaxFuture), Retention: time.Duration(f.Retention)}
+	if f.MaxFuture == 0 {
+		b.ds.MaxFuture = DefaultMaxFuture
+	}
+	if f.Topic == "" {
+		b.wrong("topic", "is missing")
+	}
+	b.enums()
+	b.start()
+	var err error
+	if b.ds.Schema, err = b.c.readSchema(f.Schema); err != nil {
+		b.wrong("schema", "%v", err)
+		return b.ds
+	}
+	b.renames()
+	b.paths()
+	b.identities()
+	return b.ds
+}
+
+func (b *datasetBuilder) wrong(key, format string, args ...any) {
+	b.p.add([]string{"datasets", b.name, key}, format, args...)
+}
+
+// choose looks a word up among the ones allowed; "" is the first.
+func choose[T any](b *datasetBuilder, key, word string, allowed []string, values []T) T {
+	i := slices.Index(allowed, cmp.Or(word, allowed[0]))
+	if i < 0 {
+		b.wrong(key, "%q is not one of %v%s", word, allowed, didYouMean(word, allowed))
+		return values[0]
+	}
+	return values[i]
+}
+
+func (b *datasetBuilder) enums() {
+	f, ds := &b.f, b.ds
+	ds.Class = choose(b, "class", f.Class, []string{"record", "event"},
+		[]pipeline.DatasetClass{pipeline.ClassRecord, pipeline.ClassEvent})
+	ds.Format = choose(b, "format", f.Format, []string{"json", "avro"},
+		[]pipeline.Format{pipeline.FormatJSON, pipeline.FormatAvro})
+	ds.Mode = choose(b, "mode", f.Mode, []string{"upsert", "replace"},
+		[]pipeline.Operation{pipeline.OpUpsert, pipeline.OpReplace})
+	ds.Nulls = choose(b, "nulls", f.Nulls, []string{"unset", "absent"},
+		[]profile.Nulls{profile.NullsUnset, profile.NullsAbsent})
+	ds.Tombstones = choose(b, "tombstones", f.Tombstones, []string{"reject", "delete"},
+		[]bool{false, true})
+	ds.IgnoreUnknown = choose(b, "unknown_fields", f.UnknownFields, []string{"reject", "ignore"},
+		[]bool{false, true})
+	event := ds.Class == pipeline.ClassEvent
+	if f.Class == "" {
+		b.wrong("class", "is missing: record or event")
+	}
+	if event && (f.Mode != "" || ds.Tombstones || f.Nulls != "") {
+		b.wrong("class", "an event dataset has no mode, tombstones or nulls")
+	}
+	if !event && (f.Retention != 0 || f.ID != "") {
+		b.wrong("class", "a record dataset has no retention and no id")
+	}
+	if event && f.ID == "" {
+		b.wrong("id", "is missing: name the field that holds the event's id")
+	}
+}
+
+func (b *datasetBuilder) start() {
+	switch b.f.Start {
+	case "", "earliest":
+	case "latest":
+		b.ds.Start.Kind = pipeline.StartLatest
+	default:
+		at, err := time.Parse(time.RFC3339, b.f.Start)
+		if err != nil {
+			b.wrong("start", "%q is not earliest, latest or a time in RFC 3339", b.f.Start)
+		}
+		b.ds.Start = pipeline.Start{Kind: pipeline.StartTime, At: at}
+	}
+}
+
+// renames reads map. The longest source comes first, as the pipeline takes the first that fits.
+func (b *datasetBuilder) renames() {
+	for from, to := range b.f.Map {
+		r := schemas.Rename{From: profile.ParsePath(from), To: profile.ParsePath(to)}
+		if _, ok := b.ds.Schema.Lookup(r.From); !ok {
+			b.p.add([]string{"datasets", b.name, "map", from}, "is not in %s", b.f.Schema)
+		}
+		b.ds.Rename = append(b.ds.Rename, r)
+	}
+	slices.SortFunc(b.ds.Rename, func(x, y schemas.Rename) int {
+		return cmp.Or(len(y.From)-len(x.From), cmp.Compare(x.From, y.From))
+	})
+}
+
+// source turns a path of the configuration, which is one after map, into one of the schema.
+func (b *datasetBuilder) source(path profile.Path) profile.Path {
+	for _, r := range b.ds.Rename {
+		if moved, ok := path.Rebase(r.To, r.From); ok {
+			return moved
+		}
+	}
+	return path
+}
+
+// field looks a configured path up in the schema and checks its kind.
+func (b *datasetBuilder) field(key, dotted, wanted string,
+	fits func(profile.Kind) bool) profile.Path {
+	if dotted == "" {
+		return ""
+	}
+	path := b.source(profile.ParsePath(dotted))
+	t, ok := b.ds.Schema.Lookup(path)
+	if !ok {
+		b.wrong(key, "path %q is not in %s%s", dotted, b.f.Schema,
+			didYouMean(dotted, b.topFields()))
+		return path
+	}
+	kind := t.ValueKind()
+	if kind == profile.KindArray && key == "identities" {
+		kind = t.Items.ValueKind()
+	}
+	if !fits(kind) {
+		b.wrong(key, "path %q is %s; wanted %s", dotted, t, wanted)
+	}
+	return path
+}
+
+func (b *datasetBuilder) topFields() []string {
+	var names []string
+	for _, f := range b.ds.Schema.Root().Fields {
+		names = append(names, cmp.Or(b.f.Map[f.Name], f.Name))
+	}
+	return names
+}
+
+func isText(k profile.Kind) bool { return k == profile.KindString || k == profile.KindInt }
+func isInt(k profile.Kind) bool  { return k == profile.KindInt }
+func isTime(k profile.Kind) bool {
+	return k == profile.KindString || k == profile.KindTimestampMillis ||
+		k == profile.KindTimestampMicros || k == profile.KindTimestampNanos
+}
+
+func (b *datasetBuilder) paths() {
+	b.ds.Timestamp = b.field("timestamp", b.f.Timestamp,
+		"a string in RFC 3339 or a timestamp logical type", isTime)
+	b.ds.Sequence = b.field("sequence", b.f.Sequence, "int or long", isInt)
+	b.ds.EventID = b.field("id", b.f.ID, "string, int or long", isText)
+}
+
+// identities reads the configured identity fields, and those marked in the schema that the
+// configuration does not mention.
+func (b *datasetBuilder) identities() {
+	entity := b.m.Entity(b.f.Entity)
+	if entity == nil {
+		b.wrong("entity", "there is no entity class %q", b.f.Entity)
+		return
+	}
+	for _, f := range b.f.Identities {
+		b.ds.Identities = append(b.ds.Identities, pipeline.IdentityField{
+			Path: b.field("identities", f.Path, "string, int, long, or an array of these",
+				isText), Namespace: f.Namespace, Primary: f.Primary})
+	}
+	for _, mark := range b.ds.Schema.Marks() {
+		if !slices.ContainsFunc(b.ds.Identities, func(f pipeline.IdentityField) bool {
+			return f.Path == mark.Path
+		}) {
+			b.ds.Identities = append(b.ds.Identities, pipeline.IdentityField(mark))
+		}
+	}
+	primaries := 0
+	for _, f := range b.ds.Identities {
+		if f.Primary {
+			primaries++
+		}
+		if entity.Rules == nil {
+			continue
+		}
+		if _, ok := entity.Rules.Namespace(f.Namespace); !ok {
+			b.wrong("identities", "entity %s has no namespace %q%s", entity.Name, f.Namespace,
+				didYouMean(f.Namespace, entity.Rules.Names()))
+		}
+	}
+	switch {
+	case len(b.ds.Identities) == 0:
+		b.wrong("identities", "at least one identity field is needed")
+	case b.ds.Class == pipeline.ClassRecord && primaries != 1:
+		b.wrong("identities", "a record dataset has exactly one primary identity; here are %d",
+			primaries)
+	}
+}

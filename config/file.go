@@ -1,0 +1,145 @@
+package config
+
+// The structs below mirror the file. reference.go documents every key, and a test holds the two
+// together.
+
+type file struct {
+	DataDir     string             `yaml:"data_dir"`
+	IDKey       Secret             `yaml:"id_key"`
+	Kafka       kafkaFile          `yaml:"kafka"`
+	HTTP        httpFile           `yaml:"http"`
+	Log         logFile            `yaml:"log"`
+	Store       storeFile          `yaml:"store"`
+	Pipeline    pipelineFile       `yaml:"pipeline"`
+	Limits      limitsFile         `yaml:"limits"`
+	Entities    map[string]entity  `yaml:"entities"`
+	DeadLetters topicFile          `yaml:"dead_letters"`
+	Output      outputFile         `yaml:"output"`
+	Datasets    map[string]dataset `yaml:"datasets"`
+}
+
+type kafkaFile struct {
+	Brokers         []string `yaml:"brokers"`
+	ClientID        string   `yaml:"client_id"`
+	Group           string   `yaml:"group"`
+	TransactionalID string   `yaml:"transactional_id"`
+	Compression     string   `yaml:"compression"`
+	FetchMaxBytes   Bytes    `yaml:"fetch_max_bytes"`
+	FetchMaxWait    Duration `yaml:"fetch_max_wait"`
+	DialTimeout     Duration `yaml:"dial_timeout"`
+	RequestTimeout  Duration `yaml:"request_timeout"`
+	TLS             tlsFile  `yaml:"tls"`
+	SASL            saslFile `yaml:"sasl"`
+}
+
+type tlsFile struct {
+	Enabled            bool   `yaml:"enabled"`
+	CAFile             string `yaml:"ca_file"`
+	CertFile           string `yaml:"cert_file"`
+	KeyFile            string `yaml:"key_file"`
+	ServerName         string `yaml:"server_name"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+}
+
+type saslFile struct {
+	Mechanism string `yaml:"mechanism"`
+	Username  string `yaml:"username"`
+	Password  Secret `yaml:"password"`
+}
+
+type httpFile struct {
+	Listen string `yaml:"listen"`
+	Token  Secret `yaml:"token"`
+	Pprof  bool   `yaml:"pprof"`
+}
+
+type logFile struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+type storeFile struct {
+	Cache        Bytes `yaml:"cache"`
+	Memtable     Bytes `yaml:"memtable"`
+	MaxOpenFiles int   `yaml:"max_open_files"`
+}
+
+type pipelineFile struct {
+	BatchRecords    int      `yaml:"batch_records"`
+	BatchDelay      Duration `yaml:"batch_delay"`
+	ShutdownTimeout Duration `yaml:"shutdown_timeout"`
+	OffsetsInterval Duration `yaml:"offsets_interval"`
+}
+
+type limitsFile struct {
+	RecordBytes       Bytes `yaml:"record_bytes"`
+	LeavesPerFragment int   `yaml:"leaves_per_fragment"`
+	EventIDBytes      Bytes `yaml:"event_id_bytes"`
+	OutputBytes       Bytes `yaml:"output_bytes"`
+}
+
+type entity struct {
+	Namespaces    []namespace       `yaml:"namespaces"`
+	MaxIdentities int               `yaml:"max_identities"`
+	Policies      map[string]policy `yaml:"policies"`
+	Topics        entityTopics      `yaml:"topics"`
+}
+
+type namespace struct {
+	Name            string   `yaml:"name"`
+	Type            string   `yaml:"type"`
+	Unique          bool     `yaml:"unique"`
+	Limit           int      `yaml:"limit"`
+	Normalize       []string `yaml:"normalize"`
+	Region          string   `yaml:"region"`
+	Blocked         []string `yaml:"blocked"`
+	BlockedPatterns []string `yaml:"blocked_patterns"`
+	DefaultBlocked  *bool    `yaml:"default_blocked"`
+}
+
+type policy struct {
+	Strategy  string `yaml:"strategy"`
+	Stitching string `yaml:"stitching"`
+	Topic     string `yaml:"topic"`
+	Default   bool   `yaml:"default"`
+}
+
+type entityTopics struct {
+	Identity   string `yaml:"identity"`
+	Assignment string `yaml:"assignment"`
+}
+
+type topicFile struct {
+	Topic string `yaml:"topic"`
+}
+
+type outputFile struct {
+	Partitions  int32 `yaml:"partitions"`
+	Replication int16 `yaml:"replication"`
+}
+
+type dataset struct {
+	Topic         string            `yaml:"topic"`
+	Entity        string            `yaml:"entity"`
+	Class         string            `yaml:"class"`
+	Format        string            `yaml:"format"`
+	Mode          string            `yaml:"mode"`
+	Schema        string            `yaml:"schema"`
+	Map           map[string]string `yaml:"map"`
+	Identities    []identityField   `yaml:"identities"`
+	Timestamp     string            `yaml:"timestamp"`
+	Sequence      string            `yaml:"sequence"`
+	ID            string            `yaml:"id"`
+	Nulls         string            `yaml:"nulls"`
+	Tombstones    string            `yaml:"tombstones"`
+	UnknownFields string            `yaml:"unknown_fields"`
+	MaxFuture     Duration          `yaml:"max_future"`
+	Retention     Duration          `yaml:"retention"`
+	Start         string            `yaml:"start"`
+}
+
+type identityField struct {
+	Path      string `yaml:"path"`
+	Namespace string `yaml:"namespace"`
+	Primary   bool   `yaml:"primary"`
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"selfsame/identity"
+	"selfsame/pipeline"
+	"selfsame/profile"
+	"selfsame/schemas"
+)
+
+// build makes the model. Everything wrong is in p; the model is only good where p is empty.
+func (c *Config) build(p *problems) *pipeline.Model {
+	m := &pipeline.Model{IDKey: c.idKey, DeadLetterTopic: c.file.DeadLetters.Topic,
+		Limits: pipeline.Limits{
+			RecordBytes:       int(c.file.Limits.RecordBytes),
+			LeavesPerFragment: c.file.Limits.LeavesPerFragment,
+			EventIDBytes:      int(c.file.Limits.EventIDBytes),
+			OutputBytes:       int(c.file.Limits.OutputBytes),
+		}}
+	if m.DeadLetterTopic == "" {
+		p.add([]string{"dead_letters", "topic"}, "is missing")
+	}
+	if len(c.file.Entities) == 0 {
+		p.add([]string{"entities"}, "at least one entity class is needed, such as profile")
+	}
+	for _, name := range c.lines.keys("entities") {
+		m.Entities = append(m.Entities, c.buildEntity(p, name))
+	}
+	if len(c.file.Datasets) == 0 {
+		p.add([]string{"datasets"}, "at least one dataset is needed")
+	}
+	for _, name := range c.lines.keys("datasets") {
+		b := &datasetBuilder{c: c, p: p, m: m, name: name, f: c.file.Datasets[name]}
+		m.Datasets = append(m.Datasets, b.build())
+	}
+	checkTopics(p, m)
+	checkStarts(p, m)
+	compose(p, m)
+	return m
+}
+
+func (c *Config) buildEntity(p *problems, name string) *pipeline.Entity {
+	f := c.file.Entities[name]
+	path := []string{"entities", name}
+	e := &pipeline.Entity{Name: name, IdentityTopic: f.Topics.Identity,
+		AssignmentTopic: f.Topics.Assignment}
+	if e.IdentityTopic == "" || e.AssignmentTopic == "" {
+		p.add(append(path, "topics"), "identity and assignment must name topics")
+	}
+	var namespaces []identity.Namespace
+	for _, n := range f.Namespaces {
+		kind, err := identity.ParseType(n.Type)
+		if err != nil {
+			p.add(append(path, "namespaces"), "namespace %q: %v", n.Name, err)
+		}
+		namespaces = append(namespaces, identity.Namespace{Name: n.Name, Type: kind,
+			Unique: n.Unique, Limit: n.Limit, Normalize: n.Normalize, Region: n.Region,
+			Blocked: n.Blocked, BlockedPatterns: n.BlockedPatterns,
+			NoDefaultBlocked: n.DefaultBlocked != nil && !*n.DefaultBlocked})
+	}
+	var err error
+	if e.Rules, err = identity.NewRules(namespaces, f.MaxIdentities); err != nil {
+		each(p, append(path, "namespaces"), err)
+	}
+	c.buildPolicies(p, e, f)
+	return e
+}
+
+func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
+	path := []string{"entities", e.Name, "policies"}
+	defaults := 0
+	for _, name := range c.lines.keys(path...) {
+		one := f.Policies[name]
+		at := slices.Concat(path, []string{name})
+		if one.Strategy != "" && one.Strategy != "latest" {
+			p.add(append(at, "strategy"), "%q is not supported: only latest is", one.Strategy)
+		}
+		if one.Stitching != "" && one.Stitching != "graph" {
+			p.add(append(at, "stitching"), "%q is not supported: only graph is", one.Stitching)
+		}
+		if one.Topic == "" {
+			p.add(at, "topic is missing")
+		}
+		if one.Default || len(f.Policies) == 1 {
+			defaults++
+		}
+		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic,
+			Policy:  profile.Policy{Name: name, Strategy: profile.StrategyLatest},
+			Default: one.Default || len(f.Policies) == 1})
+	}
+	if defaults != 1 {
+		p.add(path, "exactly one policy must have default: true, %d have", defaults)
+	}
+}
+
+// checkTopics sees to it that no two purposes share a topic.
+func checkTopics(p *problems, m *pipeline.Model) {
+	use := map[string]string{}
+	claim := func(topic, purpose string) {
+		if topic == "" {
+			return
+		}
+		if other, taken := use[topic]; taken {
+			p.add(nil, "topic %s is used twice: as %s and as %s", topic, other, purpose)
+		}
+		use[topic] = purpose
+	}
+	for _, topic := range m.InputTopics() {
+		claim(topic, "input")
+	}
+	claim(m.DeadLetterTopic, "dead letters")
+	for _, e := range m.Entities {
+		claim(e.IdentityTopic, "identity topic of "+e.Name)
+		claim(e.AssignmentTopic, "assignment topic of "+e.Name)
+		for i := range e.Policies {
+			claim(e.Policies[i].Topic, "profiles of policy "+e.Policies[i].Name)
+		}
+	}
+}
+
+// checkStarts: datasets that share a topic are read together, so they start together.
+func checkStarts(p *problems, m *pipeline.Model) {
+	first := map[string]*pipeline.Dataset{}
+	for _, ds := range m.Datasets {
+		other := first[ds.Topic]
+		if other == nil {
+			first[ds.Topic] = ds
+			continue
+		}
+		if other.Start != ds.Start {
+			p.add([]string{"datasets", ds.Name, "start"},
+				"differs from that of dataset %s, which shares topic %s", other.Name, ds.Topic)
+		}
+	}
+}
+
+// compose builds the union schema of each class of each entity, for its conflicts.
+func compose(p *problems, m *pipeline.Model) {
+	for _, e := range m.Entities {
+		for class, suffix := range map[pipeline.DatasetClass]string{
+			pipeline.ClassRecord: "", pipeline.ClassEvent: ".events"} {
+			var members []schemas.Member
+			for _, ds := range m.Datasets {
+				if ds.Entity == e.Name && ds.Class == class && ds.Schema != nil {
+					members = append(members, schemas.Member{
+						Dataset: ds.Name, Schema: ds.Schema, Rename: ds.Rename})
+				}
+			}
+			if len(members) == 0 {
+				continue
+			}
+			_, err := schemas.Compose(e.Name+suffix, members)
+			each(p, []string{"datasets"}, err)
+		}
+	}
+}
+
+// readSchema reads and parses a schema file.
+func (c *Config) readSchema(path string) (*schemas.Schema, error) {
+	if path == "" {
+		return nil, errors.New("schema is missing: name an Avro schema file")
+	}
+	read := func(name string) ([]byte, error) { return os.ReadFile(name) }
+	if c.schemas != nil {
+		read = func(name string) ([]byte, error) { return fs.ReadFile(c.schemas, name) }
+	}
+	text, err := read(c.resolve(path))
+	if err != nil {
+		return nil, err
+	}
+	return schemas.Parse(path, text)
+}

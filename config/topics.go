@@ -1,0 +1,28 @@
+package config
+
+import (
+	"strconv"
+
+	"selfsame/kafka"
+)
+
+// OwnedTopics lists the topics that the daemon writes, with the settings they need.
+func (c *Config) OwnedTopics() []kafka.TopicSpec {
+	var specs []kafka.TopicSpec
+	add := func(name, cleanup string, maxBytes int) {
+		specs = append(specs, kafka.TopicSpec{Name: name, Owned: true,
+			Partitions: c.file.Output.Partitions, ReplicationFactor: c.file.Output.Replication,
+			Configs: map[string]string{"cleanup.policy": cleanup,
+				"max.message.bytes": strconv.Itoa(maxBytes)}})
+	}
+	room := 128 << 10 // for keys, headers and the batch's own bytes
+	add(c.model.DeadLetterTopic, "delete", c.model.Limits.RecordBytes+room)
+	for _, e := range c.model.Entities {
+		add(e.IdentityTopic, "delete", 1<<20)
+		add(e.AssignmentTopic, "compact", 1<<20)
+		for i := range e.Policies {
+			add(e.Policies[i].Topic, "compact", max(1<<20, c.model.Limits.OutputBytes+room))
+		}
+	}
+	return specs
+}

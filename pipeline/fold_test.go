@@ -1,0 +1,173 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"selfsame/pipeline"
+)
+
+// fact is one record of the fold test, apart from where it lies.
+type fact struct {
+	dataset string
+	value   string
+	at      time.Time
+	op      string
+}
+
+// facts makes a history of people, shared cookies, late and contradictory records. No two facts
+// have the same time, so that their stamps order alike wherever they lie.
+func facts(rnd *rand.Rand, n int) []fact {
+	base := time.Unix(1_699_900_000, 0).UTC()
+	order := rnd.Perm(n)
+	var all []fact
+	for i := range n {
+		at := base.Add(time.Duration(order[i]) * time.Second)
+		person, cookie := rnd.IntN(12), rnd.IntN(20)
+		stamp := fmt.Sprintf(`"at":%d`, at.UnixMilli())
+		switch kind := rnd.IntN(10); {
+		case kind < 3:
+			all = append(all, fact{dataset: "crm", at: at, value: fmt.Sprintf(
+				`{"id":"%d","email":"p%d@x.org","name":"n%d","age":%d,%s}`,
+				person, rnd.IntN(14), i, i, stamp)})
+		case kind < 4:
+			all = append(all, fact{dataset: "crm", at: at, value: fmt.Sprintf(
+				`{"id":"%d","age":null,"address":{"city":"c%d"},%s}`, person, i, stamp)})
+		case kind < 5:
+			op := []string{"delete", "replace"}[rnd.IntN(2)]
+			all = append(all, fact{dataset: "crm", at: at, op: op, value: fmt.Sprintf(
+				`{"id":"%d","name":"r%d",%s}`, person, i, stamp)})
+		case kind < 6:
+			all = append(all, fact{dataset: "shop", at: at, value: fmt.Sprintf(
+				`{"mail":"p%d@x.org","tier":"t%d",%s}`, rnd.IntN(14), i, stamp)})
+		default:
+			crm := ""
+			if rnd.IntN(2) == 0 {
+				crm = fmt.Sprintf(`"crm":"%d",`, person)
+			}
+			all = append(all, fact{dataset: "web", at: at, value: fmt.Sprintf(
+				`{"event":"e%d",%s"cookie":"k%d","at":"%s"}`, rnd.IntN(n), crm, cookie,
+				at.Format(time.RFC3339))})
+		}
+	}
+	return all
+}
+
+// lay puts the facts on the log in some order, every tenth twice, on partitions chosen by chance.
+func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
+	w.now = time.Unix(1_700_000_000, 0).UTC()
+	for i, at := range rnd.Perm(len(all)) {
+		f := all[at]
+		ds := w.model.Dataset(f.dataset)
+		r := pipeline.Record{Value: w.encode(ds, f.value)}
+		if f.dataset == "web" {
+			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-dataset", Value: []byte("web")})
+		}
+		if f.op != "" {
+			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-op", Value: []byte(f.op)})
+		}
+		copies := 1
+		if i%10 == 0 {
+			copies = 2
+		}
+		for range copies {
+			w.send(pipeline.TopicPartition{Topic: ds.Topic,
+				Partition: int32(rnd.IntN(partitions))}, r)
+		}
+	}
+}
+
+// TestFold is the promise: the same set of records over 1, 4 and 16 partitions, shuffled, some of
+// them twice, in commits of any size, with crashes and restarts in between, gives equal profiles and
+// assignments.
+func TestFold(t *testing.T) {
+	for range 8 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			all := facts(rand.New(rand.NewPCG(seed, 0)), 250)
+			var want map[string]string
+			for i, partitions := range []int{1, 4, 16, 4} {
+				rnd := rand.New(rand.NewPCG(seed, uint64(i)+1))
+				w := newWorld(t, int32(partitions))
+				w.lay(rnd, all, partitions)
+				w.stumble(rnd, i > 0)
+				got := w.final("profiles")
+				maps.Copy(got, w.final("assignments"))
+				w.must(w.store.Close())
+				if i == 0 {
+					if len(got) < 30 {
+						t.Fatalf("the history is too thin: %d entries", len(got))
+					}
+					want = got
+					continue
+				}
+				compareFinal(t, want, got, fmt.Sprintf("%d partitions", partitions))
+			}
+		})
+	}
+}
+
+// stumble consumes everything in random steps; with faults, it crashes and stops on the way.
+func (w *world) stumble(rnd *rand.Rand, faults bool) {
+	inputs := w.inputs()
+	for idle := 0; idle < 20*len(inputs); {
+		if w.consume(inputs[rnd.IntN(len(inputs))], 1+rnd.IntN(30)) > 0 {
+			idle = 0
+		} else {
+			idle++
+		}
+		switch fate := rnd.IntN(40); {
+		case fate < 10:
+			w.publish()
+		case !faults:
+		case fate == 10:
+			kept := []int{0, 50, 100}[rnd.IntN(3)]
+			w.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rnd})
+		case fate == 11:
+			w.must(w.store.Close())
+			w.open()
+		}
+	}
+	w.drain()
+	w.checkCounts(faults)
+}
+
+// checkCounts holds the counters to their promise. After a crash they count what this run consumed.
+func (w *world) checkCounts(crashed bool) {
+	w.t.Helper()
+	var consumed, sum uint64
+	for _, ds := range w.shard.Stats().Figures().Datasets {
+		consumed += ds.Consumed
+		sum += ds.Accepted + ds.Duplicate + ds.Superseded + ds.RejectedTotal()
+	}
+	if consumed != sum {
+		w.t.Fatalf("consumed %d, accounted for %d", consumed, sum)
+	}
+	if crashed {
+		return
+	}
+	var sent uint64
+	for _, tp := range w.inputs() {
+		sent += uint64(len(w.log.Records(tp)))
+	}
+	if consumed != sent {
+		w.t.Fatalf("sent %d, consumed %d", sent, consumed)
+	}
+}
+
+func compareFinal(t *testing.T, want, got map[string]string, what string) {
+	t.Helper()
+	for key, value := range want {
+		if got[key] != value {
+			t.Fatalf("%s: %s\nwant %s\ngot  %s", what, key, value, got[key])
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d entries, want %d", what, len(got), len(want))
+	}
+}
