@@ -58,7 +58,8 @@ func (e *embedded) prepare(ctx context.Context, o embeddedOptions, log *slog.Log
 	}
 	var inputs []kafka.TopicSpec
 	for _, topic := range cfg.InputTopics() {
-		inputs = append(inputs, kafka.TopicSpec{Name: topic, Partitions: 4, ReplicationFactor: 1})
+		inputs = append(inputs, kafka.TopicSpec{
+			Name: topic, Partitions: 4, ReplicationFactor: 1, Owned: true})
 	}
 	return e.client.EnsureTopics(ctx, inputs)
 }
