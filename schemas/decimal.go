@@ -13,34 +13,41 @@ import (
 // decimalFromText reads plain or exponent notation exactly. What does not fit precision and scale
 // without rounding is refused; found names the JSON form.
 func decimalFromText(t *Type, text []byte, found string) (profile.Value, error) {
-	negative, digits, point, ok := splitDecimal(text)
+	n, ok := splitDecimal(text)
 	if !ok {
 		return profile.Value{}, mismatch(t, found+" that is not a decimal")
 	}
 	// The number is 0.digits * 10^point, digits without zeros at either end.
 	switch {
-	case len(digits) == 0:
+	case len(n.digits) == 0:
 		return profile.Decimal(formatDecimal(false, "0", t.Scale)), nil
-	case len(digits)-point > t.Scale:
+	case len(n.digits)-n.point > t.Scale:
 		return profile.Value{}, mismatch(t, fmt.Sprintf("%s finer than %d places", found, t.Scale))
-	case point+t.Scale > t.Precision:
+	case n.point+t.Scale > t.Precision:
 		found += fmt.Sprintf(" longer than %d digits", t.Precision)
 		return profile.Value{}, mismatch(t, found)
 	}
-	unscaled := string(digits) + strings.Repeat("0", point+t.Scale-len(digits))
-	return profile.Decimal(formatDecimal(negative, unscaled, t.Scale)), nil
+	unscaled := string(n.digits) + strings.Repeat("0", n.point+t.Scale-len(n.digits))
+	return profile.Decimal(formatDecimal(n.negative, unscaled, t.Scale)), nil
 }
 
-// splitDecimal takes a number apart: its significant digits, and where among them the point is.
-func splitDecimal(text []byte) (negative bool, digits []byte, point int, ok bool) {
+// plainNumber is a number taken apart: 0.digits * 10^point, digits without zeros at either end.
+type plainNumber struct {
+	negative bool
+	digits   []byte
+	point    int
+}
+
+// splitDecimal takes a number apart. ok is false where the text is none.
+func splitDecimal(text []byte) (n plainNumber, ok bool) {
 	if len(text) > 0 && text[0] == '-' {
-		negative, text = true, text[1:]
+		n.negative, text = true, text[1:]
 	}
 	exponent := 0
 	if e := bytes.IndexAny(text, "eE"); e >= 0 {
 		var err error
 		if exponent, err = strconv.Atoi(string(text[e+1:])); err != nil {
-			return false, nil, 0, false
+			return n, false
 		}
 		exponent = max(-maxExponent, min(exponent, maxExponent))
 		text = text[:e]
@@ -48,12 +55,13 @@ func splitDecimal(text []byte) (negative bool, digits []byte, point int, ok bool
 	whole, fraction, pointed := bytes.Cut(text, []byte{'.'})
 	if len(whole) == 0 || pointed && len(fraction) == 0 ||
 		!allDigits(whole) || !allDigits(fraction) {
-		return false, nil, 0, false
+		return n, false
 	}
-	digits = append(append(make([]byte, 0, len(text)), whole...), fraction...)
+	digits := append(append(make([]byte, 0, len(text)), whole...), fraction...)
 	significant := bytes.TrimLeft(digits, "0")
-	point = len(whole) - (len(digits) - len(significant)) + exponent
-	return negative, bytes.TrimRight(significant, "0"), point, true
+	n.point = len(whole) - (len(digits) - len(significant)) + exponent
+	n.digits = bytes.TrimRight(significant, "0")
+	return n, true
 }
 
 // maxExponent is beyond what any precision allows; larger exponents are cut to it, then refused.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // NameID is the number under which the dictionary knows a name.
@@ -96,7 +98,7 @@ func (s *Store) Intern(names ...string) error {
 			return fmt.Errorf("interning names: %w", err)
 		}
 	}
-	if err := b.Commit(syncWrite); err != nil {
+	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("interning names: %w", err)
 	}
 	s.dict.add(missing)

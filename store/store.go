@@ -19,8 +19,6 @@ const (
 	maxIncarnation = 1<<13 - 1
 )
 
-var syncWrite, noSync = pebble.Sync, pebble.NoSync
-
 // ErrLocked says that another process has the directory open.
 var ErrLocked = errors.New("another process has the store open")
 
@@ -41,10 +39,18 @@ type Store struct {
 
 // Open opens the store in dir, which is made when it does not exist. ErrLocked when it is in use;
 // an error that names both versions when another format wrote it.
-func Open(dir string, o Options) (*Store, error) {
+func Open(dir string, o Options) (*Store, error) { return open(dir, o, false) }
+
+// OpenReadOnly opens a store that exists, for looking only: nothing in dir changes. ErrLocked when
+// it is in use.
+func OpenReadOnly(dir string, o Options) (*Store, error) { return open(dir, o, true) }
+
+func open(dir string, o Options, readOnly bool) (*Store, error) {
 	o = o.WithDefaults()
 	cache := pebble.NewCache(o.CacheBytes)
-	db, err := pebble.Open(dir, o.pebbleOptions(cache))
+	options := o.pebbleOptions(cache)
+	options.ReadOnly = readOnly
+	db, err := pebble.Open(dir, options)
 	if err != nil {
 		cache.Unref()
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, explainOpen(err))
@@ -109,9 +115,9 @@ func (s *Store) Commit(b *Batch, durable bool) error {
 	if err := b.pb.Set(metaKey(metaState), state, nil); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
-	mode := noSync
+	mode := pebble.NoSync
 	if durable {
-		mode = syncWrite
+		mode = pebble.Sync
 	}
 	if err := b.pb.Commit(mode); err != nil {
 		return fmt.Errorf("committing: %w", err)
@@ -134,12 +140,15 @@ func encodeState(incarnation, commit, nextSeq uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, nextSeq)
 }
 
-func decodeState(b []byte) (incarnation, commit, nextSeq uint64, err error) {
+// counters are what the state row holds.
+type counters struct{ incarnation, commit, nextSeq uint64 }
+
+func decodeState(b []byte) (counters, error) {
 	if len(b) != 25 || b[0] != rowVersion {
-		return 0, 0, 0, fmt.Errorf("%w: meta state", errCorrupt)
+		return counters{}, fmt.Errorf("%w: meta state", errCorrupt)
 	}
 	be := binary.BigEndian
-	return be.Uint64(b[1:]), be.Uint64(b[9:]), be.Uint64(b[17:]), nil
+	return counters{be.Uint64(b[1:]), be.Uint64(b[9:]), be.Uint64(b[17:])}, nil
 }
 
 // load reads what the store keeps in memory, and starts a new store.
@@ -154,15 +163,15 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	s.mu.incarnation = 1
-	var next uint64
 	s.empty = raw == nil
+	held := counters{incarnation: 1}
 	if raw != nil {
-		if s.mu.incarnation, s.mu.commit, next, err = decodeState(raw); err != nil {
+		if held, err = decodeState(raw); err != nil {
 			return err
 		}
 	}
-	return s.openOutbox(next)
+	s.mu.incarnation, s.mu.commit = held.incarnation, held.commit
+	return s.openOutbox(held.nextSeq)
 }
 
 // checkFormat marks a new store with its format and refuses one of another format.
@@ -173,7 +182,7 @@ func (s *Store) checkFormat() error {
 	}
 	if raw == nil {
 		mark := binary.BigEndian.AppendUint32(nil, FormatVersion)
-		return s.db.Set(metaKey(metaFormat), mark, syncWrite)
+		return s.db.Set(metaKey(metaFormat), mark, pebble.Sync)
 	}
 	if len(raw) != 4 || binary.BigEndian.Uint32(raw) != FormatVersion {
 		return fmt.Errorf("the store has format %x, this program reads format %d: "+

@@ -125,7 +125,7 @@ func (l *Log) Compact(tp pipeline.TopicPartition) {
 func (l *Log) mustLocked(tp pipeline.TopicPartition) *partition {
 	p := l.findLocked(tp)
 	if p == nil {
-		panic(fmt.Sprintf("memlog: a test uses %s without creating it", tp))
+		panic(fmt.Sprintf("memlog: a test uses %s without creating it", tp)) // invariant: tests create topics
 	}
 	return p
 }

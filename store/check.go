@@ -1,0 +1,393 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"selfsame/profile"
+)
+
+// Problem is something that a check found. It holds no personal value: of an identity it tells the
+// class, the namespace and the length of the value.
+type Problem struct {
+	Space string // the key space, such as identity or link
+	Where string // the row, without personal values
+	Text  string // what is wrong
+}
+
+// String gives one line.
+func (p Problem) String() string { return p.Space + " " + p.Where + ": " + p.Text }
+
+// Summary counts the rows that a check has read.
+type Summary struct {
+	Identities, Links, Fragments, Events, EventIDs int
+	Clusters, Profiles, Outbox, Positions, Names   int
+}
+
+// String gives one line.
+func (s Summary) String() string {
+	return fmt.Sprintf("%d identities, %d links, %d fragments, %d events, %d event ids, %d clusters, "+
+		"%d profiles, %d outbox entries, %d positions, %d names", s.Identities, s.Links, s.Fragments,
+		s.Events, s.EventIDs, s.Clusters, s.Profiles, s.Outbox, s.Positions, s.Names)
+}
+
+// Check reads every row of the latest committed state and reports every one that does not decode or
+// contradicts another:
+//
+//   - an identity's cluster exists and lists it; a cluster's members are sorted and point back
+//   - a link has assertions, First not after Latest; it is found from both ends, which exist
+//   - an identity lists exactly the fragments and the events' datasets that are there
+//   - a fragment is sorted and hides nothing below its floor
+//   - an event and the row of its id name each other
+//   - a live profile has a cluster of its id; outbox entries decode and lie below the next number
+//
+// It needs little memory: one pass over the keys, and point reads. The error is one of reading, or
+// ctx's.
+func (s *Store) Check(ctx context.Context, report func(Problem)) (Summary, error) {
+	snap := s.Snapshot()
+	defer snap.Close()
+	c := &checker{Reader: &snap.Reader, report: report}
+	raw, err := get(snap.snap, metaKey(metaState))
+	if err != nil {
+		return c.sum, err
+	}
+	if raw != nil {
+		if c.state, err = decodeState(raw); err != nil {
+			c.problem("meta", "state", "%v", err)
+		}
+	}
+	err = c.scan(nil, func(key, value []byte) error {
+		c.row(key, value)
+		return errors.Join(c.fault, ctx.Err())
+	})
+	c.leave()
+	return c.sum, errors.Join(err, c.fault)
+}
+
+// checker is one run of Check. Rows of one identity follow each other; current is the one at hand.
+type checker struct {
+	*Reader
+	report  func(Problem)
+	sum     Summary
+	state   counters
+	current owner
+	fault   error // of reading
+}
+
+// owner is the identity whose rows are being read, and what they were.
+type owner struct {
+	class     string
+	id        profile.Identity
+	row       *Identity
+	prefix    string
+	fragments []string
+	events    []string
+}
+
+func (c *checker) problem(space, where, format string, args ...any) {
+	c.report(Problem{Space: space, Where: where, Text: fmt.Sprintf(format, args...)})
+}
+
+// safe names an identity without its value.
+func safe(class string, id profile.Identity) string {
+	return fmt.Sprintf("%s/%s(%d bytes)", class, id.Namespace, len(id.Value))
+}
+
+// row checks one row.
+func (c *checker) row(key, value []byte) {
+	switch key[0] {
+	case spaceData:
+		c.data(key, value)
+	case spaceEventID:
+		c.sum.EventIDs++
+		c.eventIDRow(key, value)
+	case spaceCluster:
+		c.sum.Clusters++
+		c.clusterRow(key, value)
+	case spaceProfile:
+		c.sum.Profiles++
+		c.profileRow(key, value)
+	case spaceOutbox:
+		c.sum.Outbox++
+		c.outboxRow(key, value)
+	case spacePosition:
+		c.sum.Positions++
+		c.positionRow(key, value)
+	case spaceName:
+		c.sum.Names++
+	case spaceMeta:
+	default:
+		c.problem("unknown", fmt.Sprintf("space %q", key[0]), "no such key space")
+	}
+}
+
+// data checks a row of an identity's range.
+func (c *checker) data(key, value []byte) {
+	class, rest, err := cutNumber(key[1:])
+	var id profile.Identity
+	if err == nil {
+		id, rest, err = c.dict.cutIdentity(rest)
+	}
+	name, nameErr := c.dict.name(class)
+	if err = errors.Join(err, nameErr); err != nil || len(rest) == 0 {
+		c.problem("data", "key", "does not decode: %v", err)
+		return
+	}
+	if prefix := string(key[:len(key)-len(rest)]); prefix != c.current.prefix {
+		c.leave()
+		c.current = owner{class: name, id: id, prefix: prefix}
+	}
+	switch rest[0] {
+	case rowIdentity:
+		c.sum.Identities++
+		c.identityRow(value)
+	case rowLink:
+		c.linkRow(rest[1:], value)
+	case rowFragment:
+		c.sum.Fragments++
+		c.fragmentRow(rest[1:], value)
+	case rowEvent:
+		c.sum.Events++
+		c.eventRow(rest[1:], value)
+	default:
+		c.problem("data", safe(name, id), "unknown kind of row %d", rest[0])
+	}
+}
+
+// leave compares what an identity lists with what was there.
+func (c *checker) leave() {
+	o := &c.current
+	if o.prefix == "" {
+		return
+	}
+	if o.row == nil {
+		c.problem("identity", safe(o.class, o.id), "has data but no row of its own")
+		return
+	}
+	slices.Sort(o.events)
+	o.events = slices.Compact(o.events)
+	slices.Sort(o.fragments)
+	if !slices.Equal(o.row.Fragments, o.fragments) {
+		c.problem("identity", safe(o.class, o.id), "lists fragments [%s] but has [%s]",
+			strings.Join(o.row.Fragments, " "), strings.Join(o.fragments, " "))
+	}
+	if !slices.Equal(o.row.Events, o.events) {
+		c.problem("identity", safe(o.class, o.id), "lists events of [%s] but has those of [%s]",
+			strings.Join(o.row.Events, " "), strings.Join(o.events, " "))
+	}
+}
+
+func (c *checker) identityRow(value []byte) {
+	o := &c.current
+	row, err := c.dict.decodeIdentity(value)
+	if err != nil {
+		c.problem("identity", safe(o.class, o.id), "%v", err)
+		return
+	}
+	o.row = row
+	cluster, err := c.Cluster(o.class, row.Cluster)
+	c.note(err)
+	switch {
+	case cluster == nil:
+		c.problem("identity", safe(o.class, o.id), "its cluster %s is missing", row.Cluster)
+	case !slices.Contains(cluster.Members, o.id):
+		c.problem("identity", safe(o.class, o.id), "its cluster %s does not list it", row.Cluster)
+	}
+}
+
+// note keeps the first fault of reading; a row that does not decode is reported where it lies.
+func (c *checker) note(err error) {
+	if err != nil && !errors.Is(err, errCorrupt) && c.fault == nil {
+		c.fault = err
+	}
+}
+
+func (c *checker) linkRow(tail, value []byte) {
+	o := &c.current
+	where := safe(o.class, o.id)
+	other, rest, err := c.dict.cutIdentity(tail)
+	if err != nil || len(rest) > 0 {
+		c.problem("link", where, "its key does not decode")
+		return
+	}
+	back, err := c.dict.linkKey(nil, o.class, other, o.id)
+	c.note(err)
+	found, err := get(c.src, back)
+	c.note(err)
+	if found == nil {
+		c.problem("link", where, "is not found from its other end")
+	}
+	end, err := c.Identity(o.class, other)
+	c.note(err)
+	if end == nil && err == nil {
+		c.problem("link", where, "its other end is not known")
+	}
+	if other.Compare(o.id) < 0 {
+		return // the pointer; the row is under the smaller end
+	}
+	c.sum.Links++
+	row, err := c.dict.decodeLink(value)
+	if err != nil || len(row.Assertions) == 0 {
+		c.problem("link", where, "has no assertions: %v", err)
+		return
+	}
+	for i, a := range row.Assertions {
+		if a.Latest.Before(a.First) || i > 0 && row.Assertions[i-1].Dataset >= a.Dataset {
+			c.problem("link", where, "its assertion by %s is out of order", a.Dataset)
+		}
+	}
+}
+
+func (c *checker) fragmentRow(tail, value []byte) {
+	o := &c.current
+	where := safe(o.class, o.id)
+	n, rest, err := cutNumber(tail)
+	dataset, nameErr := c.dict.name(n)
+	if errors.Join(err, nameErr) != nil || len(rest) > 0 {
+		c.problem("fragment", where, "its key does not decode")
+		return
+	}
+	o.fragments = append(o.fragments, dataset)
+	f, err := c.dict.decodeFragment(value)
+	if err != nil {
+		c.problem("fragment", where, "%v", err)
+		return
+	}
+	for i, leaf := range f.Leaves {
+		if i > 0 && f.Leaves[i-1].Path >= leaf.Path || leaf.Stamp.Before(f.Floor) {
+			c.problem("fragment", where+" of "+dataset, "leaf %d is out of order or hidden", i)
+		}
+	}
+}
+
+func (c *checker) eventRow(tail, value []byte) {
+	o := &c.current
+	where := safe(o.class, o.id)
+	ref := EventRef{Class: o.class, Identity: o.id}
+	if err := c.dict.cutEventRef(&ref, tail); err != nil {
+		c.problem("event", where, "its key does not decode")
+		return
+	}
+	o.events = append(o.events, ref.Dataset)
+	row, err := c.dict.decodeEvent(value)
+	if err != nil {
+		c.problem("event", where, "%v", err)
+		return
+	}
+	id, err := c.EventID(ref.Dataset, ref.ID)
+	c.note(err)
+	if id == nil || !id.Exists() || id.Stamp != row.Stamp || id.Identity != o.id {
+		c.problem("event", where+" of "+ref.Dataset, "the row of its id does not name it")
+	}
+}
+
+func (c *checker) eventIDRow(key, value []byte) {
+	n, rest, err := cutNumber(key[1:])
+	dataset, nameErr := c.dict.name(n)
+	if err = errors.Join(err, nameErr); err != nil {
+		c.problem("event id", "key", "does not decode: %v", err)
+		return
+	}
+	row, err := c.dict.decodeEventID(value)
+	if err != nil {
+		c.problem("event id", dataset, "%v", err)
+		return
+	}
+	if !row.Exists() {
+		return
+	}
+	event, err := c.Event(EventRef{Class: row.Class, Identity: row.Identity, Time: row.Stamp.Time,
+		Dataset: dataset, ID: string(rest)})
+	c.note(err)
+	if event == nil {
+		c.problem("event id", dataset, "its event is missing")
+	}
+}
+
+func (c *checker) clusterRow(key, value []byte) {
+	class, id, err := c.cutClassID(key[1:])
+	if err != nil {
+		c.problem("cluster", "key", "does not decode: %v", err)
+		return
+	}
+	row, err := c.dict.decodeCluster(value)
+	if err != nil || len(row.Members) == 0 {
+		c.problem("cluster", id.String(), "has no members: %v", err)
+		return
+	}
+	for i, member := range row.Members {
+		if i > 0 && row.Members[i-1].Compare(member) >= 0 {
+			c.problem("cluster", id.String(), "members are not sorted")
+		}
+		person, err := c.Identity(class, member)
+		c.note(err)
+		if person == nil || person.Cluster != id {
+			c.problem("cluster", id.String(), "member %d does not point back", i)
+		}
+	}
+}
+
+// cutClassID reads class and id, the tail of a cluster's key.
+func (c *checker) cutClassID(tail []byte) (class string, id profile.ID, err error) {
+	n, rest, err := cutNumber(tail)
+	if err != nil {
+		return "", id, err
+	}
+	if copy(id[:], rest) != len(id) || len(rest) != len(id) {
+		return "", id, errKey
+	}
+	class, err = c.dict.name(n)
+	return class, id, err
+}
+
+func (c *checker) profileRow(key, value []byte) {
+	if len(key) != 1+2+2+len(profile.ID{}) {
+		c.problem("profile", "key", "does not decode")
+		return
+	}
+	class, id, err := c.cutClassID(append(append([]byte{}, key[1:3]...), key[5:]...))
+	if err != nil {
+		c.problem("profile", "key", "does not decode: %v", err)
+		return
+	}
+	row, err := c.dict.decodeProfile(value)
+	if err != nil {
+		c.problem("profile", id.String(), "%v", err)
+		return
+	}
+	cluster, err := c.Cluster(class, id)
+	c.note(err)
+	if !row.Dead && cluster == nil {
+		c.problem("profile", id.String(), "is alive but has no cluster")
+	}
+}
+
+func (c *checker) outboxRow(key, value []byte) {
+	if len(key) != 9 {
+		c.problem("outbox", "key", "does not decode")
+		return
+	}
+	seq := binary.BigEndian.Uint64(key[1:])
+	if _, err := c.dict.decodeEntry(value); err != nil {
+		c.problem("outbox", fmt.Sprint(seq), "%v", err)
+	}
+	if seq >= c.state.nextSeq {
+		c.problem("outbox", fmt.Sprint(seq), "lies beyond the next number %d", c.state.nextSeq)
+	}
+}
+
+func (c *checker) positionRow(key, value []byte) {
+	topic, partition, err := c.dict.cutPosition(key[1:])
+	if err != nil {
+		c.problem("position", "key", "does not decode: %v", err)
+		return
+	}
+	row, err := c.dict.decodePosition(value)
+	if err != nil || row.Next < 0 {
+		c.problem("position", fmt.Sprintf("%s/%d", topic, partition), "is no offset: %v", err)
+	}
+}
