@@ -47,8 +47,11 @@ type Overrides struct {
 func Load(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration file %s: name one with --config, or make one "+
-			"with selfsame init", path)
+		return nil, fmt.Errorf(
+			"there is no configuration file %s: name one with --config, or make one "+
+				"with selfsame init",
+			path,
+		)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -133,7 +136,8 @@ func (c *Config) check(p *problems) {
 	}
 	for name, value := range map[string]int{"record_bytes": int(f.Limits.RecordBytes),
 		"leaves_per_fragment": f.Limits.LeavesPerFragment,
-		"event_id_bytes":      int(f.Limits.EventIDBytes), "output_bytes": int(f.Limits.OutputBytes)} {
+		"event_id_bytes":      int(f.Limits.EventIDBytes),
+		"output_bytes":        int(f.Limits.OutputBytes)} {
 		if value < 1 {
 			p.add([]string{"limits", name}, "must be at least 1")
 		}

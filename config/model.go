@@ -141,22 +141,28 @@ func checkStarts(p *problems, m *pipeline.Model) {
 // compose builds the union schema of each class of each entity, for its conflicts.
 func compose(p *problems, m *pipeline.Model) {
 	for _, e := range m.Entities {
-		for class, suffix := range map[pipeline.DatasetClass]string{
-			pipeline.ClassRecord: "", pipeline.ClassEvent: ".events"} {
-			var members []schemas.Member
-			for _, ds := range m.Datasets {
-				if ds.Entity == e.Name && ds.Class == class && ds.Schema != nil {
-					members = append(members, schemas.Member{
-						Dataset: ds.Name, Schema: ds.Schema, Rename: ds.Rename})
-				}
-			}
-			if len(members) == 0 {
-				continue
-			}
-			_, err := schemas.Compose(e.Name+suffix, members)
-			each(p, []string{"datasets"}, err)
+		composeClass(p, m, e.Name, pipeline.ClassRecord)
+		composeClass(p, m, e.Name, pipeline.ClassEvent)
+	}
+}
+
+func composeClass(p *problems, m *pipeline.Model, entity string, class pipeline.DatasetClass) {
+	var members []schemas.Member
+	for _, ds := range m.Datasets {
+		if ds.Entity == entity && ds.Class == class && ds.Schema != nil {
+			members = append(members, schemas.Member{
+				Dataset: ds.Name, Schema: ds.Schema, Rename: ds.Rename})
 		}
 	}
+	if len(members) == 0 {
+		return
+	}
+	name := entity
+	if class == pipeline.ClassEvent {
+		name += ".events"
+	}
+	_, err := schemas.Compose(name, members)
+	each(p, []string{"datasets"}, err)
 }
 
 // readSchema reads and parses a schema file.

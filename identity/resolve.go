@@ -97,7 +97,8 @@ func (r *Rules) resolve(claims []Claim) (res Resolved, flagged []profile.Identit
 func (r *Rules) worse(known *InvalidError, err error) *InvalidError {
 	var found *InvalidError
 	if !errors.As(err, &found) {
-		panic("identity: Normalize returned an error of another type") // invariant: it returns no other
+		// invariant: Normalize returns no other type of error
+		panic("identity: Normalize returned an error of another type")
 	}
 	if known == nil {
 		return found

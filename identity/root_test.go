@@ -17,9 +17,17 @@ func TestRoot(t *testing.T) {
 		want    string
 	}{
 		{"alone", []Member{member("ecid:1", 5)}, "ecid:1"},
-		{"the strongest, however young", []Member{member("ecid:1", 1), member("crm:z", 9)}, "crm:z"},
+		{
+			"the strongest, however young",
+			[]Member{member("ecid:1", 1), member("crm:z", 9)},
+			"crm:z",
+		},
 		{"the first seen", []Member{member("email:a", 3), member("email:b", 2)}, "email:b"},
-		{"the smallest of one time", []Member{member("email:b", 2), member("email:a", 2)}, "email:a"},
+		{
+			"the smallest of one time",
+			[]Member{member("email:b", 2), member("email:a", 2)},
+			"email:a",
+		},
 		{"a time before the epoch", []Member{member("ecid:1", 0), member("ecid:2", -1)}, "ecid:2"},
 		{"undeclared last", []Member{member("alien:1", 1), member("ecid:1", 9)}, "ecid:1"},
 		{"undeclared among themselves", []Member{member("b:1", 1), member("a:1", 1)}, "a:1"},
@@ -37,7 +45,8 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-// TestProfileIDGolden pins ids that are on disk and in topics. A change of these breaks every store.
+// TestProfileIDGolden pins ids that are on disk and in topics. A change of these breaks every
+// store.
 func TestProfileIDGolden(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
 	golden := []struct{ class, id, want string }{
@@ -71,7 +80,15 @@ func TestProfileIDSeparatesItsParts(t *testing.T) {
 		seen[got] = name
 	}
 	one := profile.Identity{Namespace: "crm", Value: "ada"}
-	if NewProfileID(key, "profile", one) == NewProfileID([]byte("0123456789abcdeg"), "profile", one) {
+	if NewProfileID(
+		key,
+		"profile",
+		one,
+	) == NewProfileID(
+		[]byte("0123456789abcdeg"),
+		"profile",
+		one,
+	) {
 		t.Error("the key does not matter")
 	}
 }
@@ -90,7 +107,8 @@ func TestValidateKey(t *testing.T) {
 		t.Error(err)
 	}
 	var short *KeyError
-	if err := ValidateKey(make([]byte, MinKeyBytes-1)); !errors.As(err, &short) || short.Length != 15 {
+	if err := ValidateKey(make([]byte, MinKeyBytes-1)); !errors.As(err, &short) ||
+		short.Length != 15 {
 		t.Errorf("%v", err)
 	}
 }

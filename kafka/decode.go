@@ -45,8 +45,9 @@ type decoder struct {
 	maxBytes int64 // of one batch, decompressed
 
 	got     pipeline.Fetched
-	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction // by first offset, not yet begun
-	open    map[int64]bool                                       // producers inside an aborted transaction
+	// aborted are the transactions not yet begun, by first offset; open the producers inside one.
+	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
+	open    map[int64]bool
 }
 
 func (d *decoder) decode(part *kmsg.FetchResponseTopicPartition) (pipeline.Fetched, error) {
@@ -81,8 +82,8 @@ func (d *decoder) at(b []byte, err error) error {
 		d.tp, int64(binary.BigEndian.Uint64(b)), err)
 }
 
-// nextBatch returns the first batch of b, nil where b ends before the batch does: brokers cut the last
-// one short.
+// nextBatch returns the first batch of b, nil where b ends before the batch does: brokers cut the
+// last one short.
 func nextBatch(b []byte) ([]byte, error) {
 	if len(b) < magicAt+1 {
 		return nil, nil
@@ -119,7 +120,10 @@ func firstBatchCut(b []byte) int64 {
 }
 
 func (d *decoder) batch(raw []byte) error {
-	if want := binary.BigEndian.Uint32(raw[crcAt:]); crc32.Checksum(raw[crcFrom:], castagnoli) != want {
+	if want := binary.BigEndian.Uint32(raw[crcAt:]); crc32.Checksum(
+		raw[crcFrom:],
+		castagnoli,
+	) != want {
 		return errors.New("its checksum is wrong")
 	}
 	var b kmsg.RecordBatch
@@ -140,8 +144,9 @@ func (d *decoder) batch(raw []byte) error {
 	return nil
 }
 
-// wanted reports whether the records of b are data of a transaction that was committed, or of none.
-// It follows the aborted transactions along the log as the brokers mean it: one begins at the first
+// wanted reports whether the records of b are data of a transaction that was committed, or of
+// none. It follows the aborted transactions along the log as the brokers mean it: one begins at
+// the first
 // offset that the response names and ends with the producer's next abort marker.
 func (d *decoder) wanted(b *kmsg.RecordBatch, last int64) bool {
 	for len(d.aborted) > 0 && d.aborted[0].FirstOffset <= last {
@@ -224,7 +229,11 @@ func (d *decoder) record(b *kmsg.RecordBatch, body []byte) error {
 		millis = b.FirstTimestamp + r.TimestampDelta64
 	}
 	d.got.Records = append(d.got.Records, pipeline.Record{
-		Pos:         profile.Position{Topic: d.tp.Topic, Partition: d.tp.Partition, Offset: offset},
+		Pos: profile.Position{
+			Topic:     d.tp.Topic,
+			Partition: d.tp.Partition,
+			Offset:    offset,
+		},
 		LeaderEpoch: b.PartitionLeaderEpoch,
 		Time:        nanos(millis),
 		Key:         r.Key,
@@ -247,7 +256,8 @@ func headers(hs []kmsg.Header) []pipeline.Header {
 
 const nanosPerMilli = 1_000_000
 
-// nanos converts a Kafka timestamp. What nanoseconds cannot hold becomes the nearest that they can.
+// nanos converts a Kafka timestamp. What nanoseconds cannot hold becomes the nearest that they
+// can.
 func nanos(millis int64) int64 {
 	limit := int64(math.MaxInt64 / nanosPerMilli)
 	return min(max(millis, -limit), limit) * nanosPerMilli

@@ -48,7 +48,10 @@ func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafk
 		})
 	}
 	for _, cs := range commits {
-		slices.SortFunc(cs, func(a, b kafkago.OffsetCommit) int { return a.Partition - b.Partition })
+		slices.SortFunc(
+			cs,
+			func(a, b kafkago.OffsetCommit) int { return a.Partition - b.Partition },
+		)
 	}
 	return commits
 }
@@ -87,7 +90,11 @@ func (c *Client) Holds(ctx context.Context, topic string) (bool, error) {
 	for tp, end := range ends {
 		start, err := c.resolve(ctx, tp, pipeline.Start{Kind: pipeline.StartEarliest})
 		if err != nil {
-			return false, fmt.Errorf("asking for the start of %s: %w", tp, named(c.failed(ctx, err)))
+			return false, fmt.Errorf(
+				"asking for the start of %s: %w",
+				tp,
+				named(c.failed(ctx, err)),
+			)
 		}
 		if start < end {
 			return true, nil

@@ -10,8 +10,8 @@ import (
 // ByKey as the partition of Send lets the key of each record choose.
 const ByKey int32 = -1
 
-// Send appends records for the command line: acknowledged by all replicas, but without a session, so
-// that what is sent again after an error can be there twice. times are Kafka timestamps in
+// Send appends records for the command line: acknowledged by all replicas, but without a session,
+// so that what is sent again after an error can be there twice. times are Kafka timestamps in
 // nanoseconds, one per record.
 func (c *Client) Send(ctx context.Context, topic string, partition int32,
 	records []pipeline.OutRecord, times []int64) error {

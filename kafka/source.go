@@ -149,8 +149,11 @@ func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset i
 	if size := firstBatchCut(part.RecordBatches); size > 0 {
 		// Brokers let the first batch through whatever its size. One that does not is asked again.
 		if size > c.cfg.DecompressedMaxBytes {
-			return pipeline.Fetched{}, fmt.Errorf("a batch of %d bytes is larger than the limit of %d",
-				size, c.cfg.DecompressedMaxBytes)
+			return pipeline.Fetched{}, fmt.Errorf(
+				"a batch of %d bytes is larger than the limit of %d",
+				size,
+				c.cfg.DecompressedMaxBytes,
+			)
 		}
 		part, err = c.fetchPartition(ctx, tp, offset, int32(size))
 		if err == nil {

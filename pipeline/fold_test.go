@@ -66,7 +66,10 @@ func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 		ds := w.model.Dataset(f.dataset)
 		r := pipeline.Record{Value: w.encode(ds, f.value)}
 		if f.dataset == "web" {
-			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-dataset", Value: []byte("web")})
+			r.Headers = append(
+				r.Headers,
+				pipeline.Header{Key: "selfsame-dataset", Value: []byte("web")},
+			)
 		}
 		if f.op != "" {
 			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-op", Value: []byte(f.op)})
@@ -83,8 +86,8 @@ func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 }
 
 // TestFold is the promise: the same set of records over 1, 4 and 16 partitions, shuffled, some of
-// them twice, in commits of any size, with crashes and restarts in between, gives equal profiles and
-// assignments.
+// them twice, in commits of any size, with crashes and restarts in between, gives equal profiles
+// and assignments.
 func TestFold(t *testing.T) {
 	for range 8 {
 		seed := rand.Uint64()
@@ -137,7 +140,8 @@ func (w *world) stumble(rnd *rand.Rand, faults bool) {
 	w.checkCounts(faults)
 }
 
-// checkCounts holds the counters to their promise. After a crash they count what this run consumed.
+// checkCounts holds the counters to their promise. After a crash they count what this run
+// consumed.
 func (w *world) checkCounts(crashed bool) {
 	w.t.Helper()
 	var consumed, sum uint64

@@ -71,11 +71,17 @@ func (w *world) tellSend(d *datadriven.TestData) string {
 	var headers []pipeline.Header
 	for _, arg := range d.CmdArgs[1:] {
 		value := strings.Join(arg.Vals, ",")
-		headers = append(headers, pipeline.Header{Key: "selfsame-" + arg.Key, Value: []byte(value)})
+		headers = append(
+			headers,
+			pipeline.Header{Key: "selfsame-" + arg.Key, Value: []byte(value)},
+		)
 	}
 	var out strings.Builder
 	for line := range strings.Lines(d.Input) {
-		record := pipeline.Record{Headers: headers, Value: w.encode(dataset, strings.TrimSpace(line))}
+		record := pipeline.Record{
+			Headers: headers,
+			Value:   w.encode(dataset, strings.TrimSpace(line)),
+		}
 		if key, ok := strings.CutSuffix(strings.TrimSpace(line), " null"); ok {
 			record.Key, record.Value = []byte(key), nil
 		}
@@ -87,7 +93,8 @@ func (w *world) tellSend(d *datadriven.TestData) string {
 	return out.String()
 }
 
-// encode gives the bytes of a line in the dataset's format. What does not fit the schema stays text.
+// encode gives the bytes of a line in the dataset's format. What does not fit the schema stays
+// text.
 func (w *world) encode(ds *pipeline.Dataset, line string) []byte {
 	if ds.Format == pipeline.FormatJSON {
 		return []byte(line)
@@ -107,7 +114,8 @@ func outcome(before, after pipeline.Figures) string {
 	for name, now := range after.Datasets {
 		was := before.Datasets[name]
 		counts := map[string]uint64{"accepted": now.Accepted - was.Accepted,
-			"duplicate": now.Duplicate - was.Duplicate, "superseded": now.Superseded - was.Superseded}
+			"duplicate":  now.Duplicate - was.Duplicate,
+			"superseded": now.Superseded - was.Superseded}
 		for reason, n := range now.Rejected {
 			counts["rejected "+string(reason)] = n - was.Rejected[reason]
 		}
@@ -124,7 +132,9 @@ func outcome(before, after pipeline.Figures) string {
 func (w *world) tellGet(d *datadriven.TestData) string {
 	namespace, value, _ := strings.Cut(d.CmdArgs[0].Key, ":")
 	lookup := pipeline.NewLookup(w.model, w.store)
-	answer, err := lookup.Find(pipeline.Query{Class: "profile", Namespace: namespace, Value: value})
+	answer, err := lookup.Find(
+		pipeline.Query{Class: "profile", Namespace: namespace, Value: value},
+	)
 	if err != nil {
 		return "error: " + err.Error()
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Leaf is one attribute of a fragment, or, with a null value, the unset of a place: of an attribute,
-// or of an object or map, then a floor for everything below it.
+// Leaf is one attribute of a fragment, or, with a null value, the unset of a place: of an
+// attribute, or of an object or map, then a floor for everything below it.
 type Leaf struct {
 	Path  Path
 	Stamp Stamp
@@ -19,9 +19,9 @@ func (l Leaf) Unset() bool { return l.Value.IsNull() }
 // Fragment is everything one dataset says about one identity.
 //
 // It is a join semilattice: a record is a small fragment whose leaves all bear the record's stamp,
-// and the stored fragment is the join of all records. Per path the leaf with the greater stamp wins;
-// leaves stamped below Floor are gone; so are leaves below an unset object with a greater stamp.
-// The zero Fragment is the empty one.
+// and the stored fragment is the join of all records. Per path the leaf with the greater stamp
+// wins; leaves stamped below Floor are gone; so are leaves below an unset object with a greater
+// stamp. The zero Fragment is the empty one.
 type Fragment struct {
 	// Floor is the stamp of the latest replace or delete, absent without one.
 	Floor Stamp

@@ -50,10 +50,10 @@ type Merged struct {
 	Leaves  []MergedLeaf // sorted by path; no unsets
 }
 
-// Merge combines the fragments of a cluster under the policy. Only what a fragment shows takes part:
-// visible attributes and explicit unsets. A floor acts within its own fragment, so what a replace or
-// delete took away is absent there and lets another dataset's value through; an explicit unset
-// competes with all, and the newer wins.
+// Merge combines the fragments of a cluster under the policy. Only what a fragment shows takes
+// part: visible attributes and explicit unsets. A floor acts within its own fragment, so what a
+// replace or delete took away is absent there and lets another dataset's value through; an
+// explicit unset competes with all, and the newer wins.
 func (p Policy) Merge(sources []Source) Merged {
 	merged := Merged{Sources: sources}
 	candidates := gather(sources)

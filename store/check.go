@@ -30,12 +30,24 @@ type Summary struct {
 
 // String gives one line.
 func (s Summary) String() string {
-	return fmt.Sprintf("%d identities, %d links, %d fragments, %d events, %d event ids, %d clusters, "+
-		"%d profiles, %d outbox entries, %d positions, %d names", s.Identities, s.Links, s.Fragments,
-		s.Events, s.EventIDs, s.Clusters, s.Profiles, s.Outbox, s.Positions, s.Names)
+	return fmt.Sprintf(
+		"%d identities, %d links, %d fragments, %d events, %d event ids, %d clusters, "+
+			"%d profiles, %d outbox entries, %d positions, %d names",
+		s.Identities,
+		s.Links,
+		s.Fragments,
+		s.Events,
+		s.EventIDs,
+		s.Clusters,
+		s.Profiles,
+		s.Outbox,
+		s.Positions,
+		s.Names,
+	)
 }
 
-// Check reads every row of the latest committed state and reports every one that does not decode or
+// Check reads every row of the latest committed state and reports every one that does not decode
+// or
 // contradicts another:
 //
 //   - an identity's cluster exists and lists it; a cluster's members are sorted and point back

@@ -21,8 +21,9 @@ import (
 //	m name                                       meta
 //	n id                                         dictionary: the name of a number
 //
-// class, ns, dataset, policy and topic are two-byte numbers of the dictionary; value is escaped and
-// terminated (see appendText); times and numbers are big-endian, signed ones with the sign flipped.
+// class, ns, dataset, policy and topic are two-byte numbers of the dictionary; value is escaped
+// and terminated (see appendText); times and numbers are big-endian, signed ones with the sign
+// flipped.
 const (
 	spaceData     = 'd'
 	spaceEventID  = 'e'
@@ -76,7 +77,12 @@ func cutText(src []byte) (s string, rest []byte, err error) {
 	return "", nil, errKey
 }
 
-func appendNumber(dst []byte, n NameID) []byte { return binary.BigEndian.AppendUint16(dst, uint16(n)) }
+func appendNumber(
+	dst []byte,
+	n NameID,
+) []byte {
+	return binary.BigEndian.AppendUint16(dst, uint16(n))
+}
 
 func cutNumber(src []byte) (NameID, []byte, error) {
 	if len(src) < 2 {
@@ -98,7 +104,11 @@ func cutTime(src []byte) (int64, []byte, error) {
 
 // Key building. Each function appends to dst and fails only on names that were never interned.
 
-func (d *dictionary) identityPrefix(dst []byte, class string, id profile.Identity) ([]byte, error) {
+func (d *dictionary) identityPrefix(
+	dst []byte,
+	class string,
+	id profile.Identity,
+) ([]byte, error) {
 	c, err := d.number(class)
 	if err != nil {
 		return nil, err

@@ -71,8 +71,8 @@ func (o Options) Validate() error {
 }
 
 // pebbleOptions tunes the engine for one writer of small batches and point reads that are mostly
-// negative (event ids) or hot (identities): big memtables, few large files in level 0, bloom filters
-// everywhere.
+// negative (event ids) or hot (identities): big memtables, few large files in level 0, bloom
+// filters everywhere.
 func (o Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 	logger := engineLogger{log: o.Log, fatal: o.Fatal}
 	p := &pebble.Options{

@@ -64,8 +64,9 @@ func (e *Entry) pointer() pointer {
 // and end and which pointers can still absorb a further change.
 //
 // An entry is frozen from the moment it is taken for publishing until it is acknowledged, and every
-// entry that was there when the store was opened counts as frozen. A change of a profile whose entry
-// is frozen needs a new entry; otherwise the old entry covers it, as its content is read later.
+// entry that was there when the store was opened counts as frozen. A change of a profile whose
+// entry is frozen needs a new entry; otherwise the old entry covers it, as its content is read
+// later.
 type outbox struct {
 	mu struct {
 		sync.Mutex
@@ -187,7 +188,8 @@ func (o *outbox) committedLocked() {
 	}
 }
 
-// readEntries reads entries from seq on. It seeks to seq, past the tombstones of what was published.
+// readEntries reads entries from seq on. It seeks to seq, past the tombstones of what was
+// published.
 func (s *Store) readEntries(r *Snapshot, from uint64, limit int) ([]Entry, error) {
 	iter, err := r.src.NewIter(&pebble.IterOptions{
 		LowerBound: outboxKey(nil, from), UpperBound: []byte{spaceOutbox + 1},

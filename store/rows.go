@@ -20,8 +20,8 @@ type EventRef struct {
 	ID       string
 }
 
-// ProfileRef names a merged profile: dirtiness, digests and outbox entries are per class, policy and
-// profile.
+// ProfileRef names a merged profile: dirtiness, digests and outbox entries are per class, policy
+// and profile.
 type ProfileRef struct {
 	Class  string
 	Policy string
@@ -69,7 +69,7 @@ type Event struct {
 // An event exists while its least stamp is greater than the stamp of the latest delete of the id:
 // both are joins, so the order of arrival does not matter.
 type EventID struct {
-	Stamp    profile.Stamp    // of the copy that stands: the least; absent when only deletes were seen
+	Stamp    profile.Stamp    // of the copy that stands: the least; absent when only deleted
 	Class    string           // where the copy that stands is stored, also when it is deleted
 	Identity profile.Identity //
 	Deleted  profile.Stamp    // of the latest delete, absent without one
@@ -83,7 +83,8 @@ type Cluster struct {
 	Members []profile.Identity // sorted, never empty
 }
 
-// Profile is what was last decided about a merged profile: it is written in the commit that changed
+// Profile is what was last decided about a merged profile: it is written in the commit that
+// changed
 // the profile and read when the change is published.
 type Profile struct {
 	Version  uint64

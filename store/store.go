@@ -97,8 +97,8 @@ func (s *Store) NextVersion() uint64 {
 	return s.mu.incarnation<<commitBits | (s.mu.commit + 1)
 }
 
-// Commit applies b: rows, outbox entries, the forgetting of acknowledged entries, the commit number.
-// With durable false it may be lost in a crash, together with all later commits.
+// Commit applies b: rows, outbox entries, the forgetting of acknowledged entries, the commit
+// number. With durable false it may be lost in a crash, together with all later commits.
 func (s *Store) Commit(b *Batch, durable bool) error {
 	defer b.pb.Close()
 	if b.err != nil {

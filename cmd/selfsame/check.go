@@ -15,8 +15,9 @@ func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check every row of a store",
-		Long: `Reads the whole store of a daemon that is not running, and reports every row that cannot be
-read or contradicts another. It changes nothing. Exit code 3 when something was found.`,
+		Long: `Reads the whole store of a daemon that is not running, and reports every
+row that cannot be read or contradicts another. It changes nothing. Exit code 3 when something
+was found.`,
 		Example: "  selfsame check --config selfsame.yaml",
 		Args:    exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {

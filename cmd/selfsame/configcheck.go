@@ -14,8 +14,8 @@ func newConfig() *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Check a configuration without starting anything",
-		Long: `Reads the configuration, its schemas and secrets, and reports everything that is wrong with
-them, each with file and line. Nothing is connected to.`,
+		Long: `Reads the configuration, its schemas and secrets, and reports everything
+that is wrong with them, each with file and line. Nothing is connected to.`,
 		Example: "  selfsame config check --config selfsame.yaml",
 		Args:    exactly(0),
 		RunE: func(*cobra.Command, []string) error {

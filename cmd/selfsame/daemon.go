@@ -29,7 +29,8 @@ type daemon struct {
 	apiAddr  string
 }
 
-// openDaemon checks the configuration and the topics, opens the store and binds the API. Nothing is
+// openDaemon checks the configuration and the topics, opens the store and binds the API. Nothing
+// is
 // consumed before run.
 func openDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
 	d := &daemon{cfg: cfg, log: log}
@@ -93,7 +94,8 @@ func (d *daemon) openStore() error {
 // storeDir is where the store lies within the data directory.
 func storeDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir(), "store") }
 
-// refuseForeignOutput stops an empty store from writing to profile topics that hold something: what
+// refuseForeignOutput stops an empty store from writing to profile topics that hold something:
+// what
 // they hold would never be corrected.
 func (d *daemon) refuseForeignOutput(ctx context.Context) error {
 	for _, e := range d.model.Entities {
@@ -104,9 +106,14 @@ func (d *daemon) refuseForeignOutput(ctx context.Context) error {
 				return err
 			}
 			if held {
-				return fmt.Errorf("the store in %s is empty but output topic %s is not: restore the "+
-					"store, or delete the topic so that it is built anew from the input, or name "+
-					"another topic", d.cfg.DataDir(), topic)
+				return fmt.Errorf(
+					"the store in %s is empty but output topic %s is not: restore the "+
+						"store, or delete the topic so that it is built anew from the "+
+						"input, or name "+
+						"another topic",
+					d.cfg.DataDir(),
+					topic,
+				)
 			}
 		}
 	}

@@ -30,9 +30,10 @@ func newDemo() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Play the example shop through an embedded broker and show the outcome",
-		Long: `Starts an embedded broker and a daemon in a temporary directory, feeds them a month of the
-example shop, waits until every record is accounted for, and shows what became of the records and
-three merged profiles with the origin of every attribute. Leaves nothing behind.`,
+		Long: `Starts an embedded broker and a daemon in a temporary directory, feeds
+them a month of the example shop, waits until every record is accounted for, and shows what
+became of the records and three merged profiles with the origin of every attribute. Leaves
+nothing behind.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), people) },
 	}
@@ -132,7 +133,8 @@ func (d *daemon) report(w io.Writer, messages []retail.Message, took time.Durati
 	return nil
 }
 
-// survey counts the clusters and picks the three profiles that most datasets and identities make up.
+// survey counts the clusters and picks the three profiles that most datasets and identities make
+// up.
 func (d *daemon) survey() (clusters int, shown []*pipeline.Answer, err error) {
 	entity := d.model.Entities[0]
 	var all []*pipeline.Answer
@@ -161,8 +163,15 @@ func printAnswer(w io.Writer, a *pipeline.Answer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, leaf := range a.Merged.Leaves {
 		source := a.Merged.Sources[leaf.Source]
-		fmt.Fprintf(table, "  %s\t%s\t%s via %s\t%s\n", leaf.Path, brief(leaf.Value), source.Dataset,
-			source.Identity.Namespace, leaf.Stamp.Pos)
+		fmt.Fprintf(
+			table,
+			"  %s\t%s\t%s via %s\t%s\n",
+			leaf.Path,
+			brief(leaf.Value),
+			source.Dataset,
+			source.Identity.Namespace,
+			leaf.Stamp.Pos,
+		)
 	}
 	table.Flush()
 }

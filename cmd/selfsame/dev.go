@@ -32,12 +32,12 @@ func newDev() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Run the example shop with an embedded broker and live traffic",
-		Long: `Runs a daemon, an embedded Kafka broker and a generator of example traffic in one process,
-and prints one line per merged profile, until it is stopped. Everything is kept in a directory and
-goes on from there the next time.
+		Long: `Runs a daemon, an embedded Kafka broker and a generator of example traffic
+in one process, and prints one line per merged profile, until it is stopped. Everything is kept
+in a directory and goes on from there the next time.
 
-The embedded broker is for development: it speaks Kafka's protocol, so that kcat and any client work
-with it, but it is not a production broker.`,
+The embedded broker is for development: it speaks Kafka's protocol, so that kcat and any client
+work with it, but it is not a production broker.`,
 		Example: "  selfsame dev\n  kcat -b 127.0.0.1:9092 -t retail.profiles",
 		Args:    exactly(0),
 		RunE:    func(c *cobra.Command, _ []string) error { return dev(c.Context(), f) },

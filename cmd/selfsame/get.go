@@ -19,15 +19,19 @@ func newGet() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "get NAMESPACE:VALUE",
 		Short: "Show the merged profile of an identity",
-		Long: `Asks a running daemon for the merged profile that an identity belongs to, and prints it as
-JSON. The value is normalised as in records: get email:ANN@EXAMPLE.ORG finds ann@example.org.`,
+		Long: `Asks a running daemon for the merged profile that an identity belongs to,
+and prints it as JSON. The value is normalised as in records: get email:ANN@EXAMPLE.ORG finds
+ann@example.org.`,
 		Example: "  selfsame get email:ann@example.org\n" +
 			"  selfsame get cookie:4711 --provenance | jq .attributes",
 		Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, ok := profile.ParseIdentity(args[0])
 			if !ok {
-				return fmt.Errorf("%w: want NAMESPACE:VALUE, such as email:ann@example.org", errUsage)
+				return fmt.Errorf(
+					"%w: want NAMESPACE:VALUE, such as email:ann@example.org",
+					errUsage,
+				)
 			}
 			client, err := apiClient(path, address)
 			if err != nil {
@@ -69,7 +73,10 @@ func apiClient(path, address string) (*api.Client, error) {
 	}
 	cfg, err := config.Load(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n(--api HOST:PORT reaches a daemon without its configuration)", err)
+		return nil, fmt.Errorf(
+			"%w\n(--api HOST:PORT reaches a daemon without its configuration)",
+			err,
+		)
 	}
 	o := cfg.HTTPOptions()
 	return api.NewClient(o.Listen, o.Token), nil

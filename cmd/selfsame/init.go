@@ -18,11 +18,11 @@ func newInit() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write a starting configuration with a fresh id key",
-		Long: `Writes selfsame.yaml, id.key and an example schema into a directory. Files that exist are
-never overwritten.
+		Long: `Writes selfsame.yaml, id.key and an example schema into a directory. Files
+that exist are never overwritten.
 
-The id key makes profile ids: keep a copy of it as safe as your data. A store that is rebuilt with
-the same key yields the same ids.`,
+The id key makes profile ids: keep a copy of it as safe as your data. A store that is rebuilt
+with the same key yields the same ids.`,
 		Example: "  selfsame init --dir /etc/selfsame",
 		Args:    exactly(0),
 		RunE: func(*cobra.Command, []string) error {

@@ -51,8 +51,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "selfsame",
 		Short: "Real-time customer profiles on your own Kafka",
-		Long: `Selfsame reads records and events from Kafka topics, finds out which of them are about
-the same person, and writes each merged profile to a topic whenever it changes.
+		Long: `Selfsame reads records and events from Kafka topics, finds out which of
+them are about the same person, and writes each merged profile to a topic whenever it changes.
 
 Try it:       selfsame demo
 Develop:      selfsame dev

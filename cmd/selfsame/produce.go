@@ -31,12 +31,13 @@ func newProduce() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "produce --dataset NAME [FILE]",
 		Short: "Send records to a dataset's topic",
-		Long: `Sends one record per line of a file (or of standard input) to the topic of a dataset. Each
-line is a JSON object in the dataset's schema; for an Avro dataset it is encoded.
+		Long: `Sends one record per line of a file (or of standard input) to the topic of
+a dataset. Each line is a JSON object in the dataset's schema; for an Avro dataset it is
+encoded.
 
 JSON is sent as it is: a line that does not fit the schema ends as a dead letter, as it would
-from any producer. The key is the value of the primary identity, so that the records of one identity
-stay in order; --key names another field.`,
+from any producer. The key is the value of the primary identity, so that the records of one
+identity stay in order; --key names another field.`,
 		Example: "  selfsame produce --dataset crm customers.ndjson\n" +
 			"  echo '{\"customer_id\":\"1\",\"email\":\"ann@example.org\"}' | " +
 			"selfsame produce --dataset crm",

@@ -16,8 +16,8 @@ func newRun() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
-		Long: `Runs the daemon until it is told to stop (SIGINT or SIGTERM), then finishes what it has
-begun: consumed records are committed and what they changed is published.
+		Long: `Runs the daemon until it is told to stop (SIGINT or SIGTERM), then
+finishes what it has begun: consumed records are committed and what they changed is published.
 
 The topics that the daemon writes are made when they do not exist, and checked when they do. The
 input topics must exist.`,

@@ -22,8 +22,8 @@ func newTail() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tail [TOPIC]",
 		Short: "Follow an output topic, readable",
-		Long: `Prints the records of a topic as they come, one line each: time, place, key and value. The
-topic is that of the default merge policy unless one is named.`,
+		Long: `Prints the records of a topic as they come, one line each: time, place,
+key and value. The topic is that of the default merge policy unless one is named.`,
 		Example: "  selfsame tail\n  selfsame tail retail.dead-letters --from earliest --headers",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -57,8 +57,11 @@ func parseStart(from string) (pipeline.Start, error) {
 	}
 	at, err := time.Parse(time.RFC3339, from)
 	if err != nil {
-		return pipeline.Start{}, fmt.Errorf("%w: --from wants earliest, latest, or a time such as %s",
-			errUsage, "2026-01-31T09:00:00Z")
+		return pipeline.Start{}, fmt.Errorf(
+			"%w: --from wants earliest, latest, or a time such as %s",
+			errUsage,
+			"2026-01-31T09:00:00Z",
+		)
 	}
 	return pipeline.Start{Kind: pipeline.StartTime, At: at}, nil
 }

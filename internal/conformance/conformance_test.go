@@ -31,7 +31,8 @@ func TestMemory(t *testing.T) {
 			Write: func(_ *testing.T, tp pipeline.TopicPartition, _ string, rs []pipeline.Record) {
 				log.Append(tp, rs...)
 			},
-			Transact: func(_ *testing.T, tp pipeline.TopicPartition, rs []pipeline.Record, ok bool) {
+			Transact: func(_ *testing.T, tp pipeline.TopicPartition, rs []pipeline.Record,
+				ok bool) {
 				if ok {
 					log.Append(tp, rs...)
 				} else {
@@ -72,8 +73,8 @@ func TestReal(t *testing.T) {
 	})
 }
 
-// compactReal writes until the segment with the records of the test is no longer the active one, which
-// the cleaner leaves alone, and the cleaner has come round.
+// compactReal writes until the segment with the records of the test is no longer the active one,
+// which the cleaner leaves alone, and the cleaner has come round.
 func compactReal(t *testing.T, c *Cluster, tp pipeline.TopicPartition, done func() bool) {
 	t.Helper()
 	client := c.Client(t, func(*kafka.Config) {})
@@ -82,7 +83,8 @@ func compactReal(t *testing.T, c *Cluster, tp pipeline.TopicPartition, done func
 	ctx := within(t)
 	for !done() {
 		filler := []pipeline.OutRecord{{Key: []byte("filler"), Value: []byte("f")}}
-		if err := client.Send(ctx, tp.Topic, tp.Partition, filler, []int64{baseTime()}); err != nil {
+		err := client.Send(ctx, tp.Topic, tp.Partition, filler, []int64{baseTime()})
+		if err != nil {
 			t.Fatal(err)
 		}
 		select {

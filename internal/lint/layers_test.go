@@ -38,7 +38,7 @@ type library struct {
 var libraries = []library{
 	{"github.com/linkedin/goavro", []string{"schemas", "examples"}},
 	{"github.com/cockroachdb/pebble", []string{"store"}},
-	{"github.com/segmentio/kafka-go", []string{"kafka"}},
+	{"github.com/segmentio/kafka-go", []string{"kafka", "internal"}},
 	{"github.com/twmb/franz-go/pkg/kfake", []string{"broker"}},
 	{"github.com/twmb/franz-go/pkg/kmsg", []string{"kafka", "broker", "internal"}},
 	{"github.com/twmb/franz-go/", []string{"kafka", "broker", "internal"}},
