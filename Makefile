@@ -15,7 +15,7 @@ BENCH ?= .
 CONCURRENT := $(wildcard internal/lifecycle pipeline store kafka broker api cmd)
 
 # The packages with tests against a real Kafka.
-REAL := $(wildcard internal/realkafka kafka pipeline integration)
+REAL := $(wildcard internal/realkafka internal/conformance integration)
 
 # Go keeps its caches in HOME. Where there is none, they go here.
 ifeq ($(strip $(HOME)),)

@@ -44,7 +44,7 @@ type decoder struct {
 	from     int64 // records below are dropped
 	maxBytes int64 // of one batch, decompressed
 
-	got     pipeline.Fetched
+	got pipeline.Fetched
 	// aborted are the transactions not yet begun, by first offset; open the producers inside one.
 	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
 	open    map[int64]bool
