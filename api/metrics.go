@@ -47,8 +47,8 @@ func newCollector(b Backend) *collector {
 		consumed:   d("records_consumed_total", "Input records consumed.", "dataset"),
 		accepted:   d("records_accepted_total", "Input records that were taken in.", "dataset"),
 		rejected:   d("records_rejected_total", "Input records rejected.", "dataset", "reason"),
-		duplicate:  d("records_duplicate_total", "Input records that had been seen before."),
-		superseded: d("records_superseded_total", "Input records older than what is known."),
+		duplicate:  d("records_duplicate_total", "Copies of known events.", "dataset"),
+		superseded: d("records_superseded_total", "Records overruled by later ones.", "dataset"),
 		emitted:    d("records_emitted_total", "Output records published.", "topic"),
 		tombstones: d("tombstones_total", "Output records that delete a profile."),
 		blocked:    d("identities_blocked_total", "Identities ignored for a blocked value."),
@@ -90,7 +90,6 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 
 func (c *collector) collectRecords(out sending, f pipeline.Figures) {
 	m := &c.metrics
-	var duplicate, superseded uint64
 	if _, ok := f.Datasets[""]; !ok {
 		f.Datasets[""] = pipeline.DatasetStats{} // shown from the start, as all datasets are
 	}
@@ -101,11 +100,9 @@ func (c *collector) collectRecords(out sending, f pipeline.Figures) {
 		for reason, n := range rejections(d) {
 			out.counter(m.rejected, n, name, string(reason))
 		}
-		duplicate += d.Duplicate
-		superseded += d.Superseded
+		out.counter(m.duplicate, d.Duplicate, name)
+		out.counter(m.superseded, d.Superseded, name)
 	}
-	out.counter(m.duplicate, duplicate)
-	out.counter(m.superseded, superseded)
 	for topic, n := range f.Emitted {
 		out.counter(m.emitted, n, topic)
 	}

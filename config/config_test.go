@@ -96,11 +96,13 @@ func TestStarterIsFine(t *testing.T) {
 
 func TestSecretsAreNotPrinted(t *testing.T) {
 	s := Secret{literal: "hunter2"}
-	if text := fmt.Sprintf("%v %+v %s", s, struct{ S Secret }{s}, s); strings.Contains(text, "hunter2") {
+	text := fmt.Sprintf("%v %+v %s", s, struct{ S Secret }{s}, s)
+	if strings.Contains(text, "hunter2") {
 		t.Errorf("printed: %s", text)
 	}
 	t.Setenv("SELFSAME_TEST_SECRET", "from env")
-	if got, err := (Secret{env: "SELFSAME_TEST_SECRET"}).read(nil); err != nil || got != "from env" {
+	got, err := Secret{env: "SELFSAME_TEST_SECRET"}.read(nil)
+	if err != nil || got != "from env" {
 		t.Errorf("read %q, %v", got, err)
 	}
 }
@@ -109,7 +111,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 // configuration, and what is answered are the problems found.
 func TestProblems(t *testing.T) {
 	starter := Starter()
-	datadriven.RunTest(t, "testdata/problems.txt", func(t *testing.T, d *datadriven.TestData) string {
+	play := func(t *testing.T, d *datadriven.TestData) string {
 		text := strings.Replace(string(starter["selfsame.yaml"]), "{file: id.key}", testKey, 1)
 		for line := range strings.Lines(d.Input) {
 			from, to, _ := strings.Cut(strings.TrimRight(line, "\n"), " => ")
@@ -123,7 +125,8 @@ func TestProblems(t *testing.T) {
 			return "fine\n"
 		}
 		return err.Error() + "\n"
-	})
+	}
+	datadriven.RunTest(t, "testdata/problems.txt", play)
 }
 
 func FuzzParse(f *testing.F) {
