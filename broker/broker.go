@@ -26,7 +26,8 @@ type Broker struct {
 // Start starts a broker and returns once it accepts connections.
 func Start(o Options) (*Broker, error) {
 	if o.Port < 0 || o.Port > 65535 || o.Partitions < 0 {
-		return nil, fmt.Errorf("starting the embedded broker: port %d or partitions %d is impossible",
+		return nil, fmt.Errorf(
+			"starting the embedded broker: port %d or partitions %d is impossible",
 			o.Port, o.Partitions)
 	}
 	log := o.Log

@@ -38,8 +38,8 @@ func connect(t *testing.T, b *Broker) *kafka.Client {
 	return c
 }
 
-// TestRestart: everything that a client relies on is there after a restart on the same directory and
-// port: records, settings, group offsets, and what an idempotent producer had written.
+// TestRestart: everything that a client relies on is there after a restart on the same directory
+// and port: records, settings, group offsets, and what an idempotent producer had written.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, Options{DataDir: dir, Partitions: 2})

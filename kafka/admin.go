@@ -31,8 +31,8 @@ const (
 	maxMessageBytes = "max.message.bytes"
 )
 
-// EnsureTopics creates the owned topics that are missing and checks those that exist. The error lists
-// everything that is not as it should be, with the command that mends it.
+// EnsureTopics creates the owned topics that are missing and checks those that exist. The error
+// lists everything that is not as it should be, with the command that mends it.
 func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 	var errs []error
 	var existing, missing []TopicSpec
@@ -79,14 +79,16 @@ func (c *Client) awaitLeaders(ctx context.Context, topic string) error {
 			return nil
 		}
 		if ctxErr := pause(ctx, leaderWait); ctxErr != nil {
-			return fmt.Errorf("waiting for the leaders of topic %s: %w, last %w", topic, ctxErr, err)
+			return fmt.Errorf("waiting for the leaders of topic %s: %w, last %w",
+				topic, ctxErr, err)
 		}
 	}
 }
 
 func (c *Client) missingTopic(spec TopicSpec) error {
-	return fmt.Errorf("topic %s does not exist. Create it:\n  kafka-topics.sh --bootstrap-server %s "+
-		"--create --topic %s", spec.Name, c.address(), spec.Name)
+	return fmt.Errorf("topic %s does not exist. Create it:\n"+
+		"  kafka-topics.sh --bootstrap-server %s --create --topic %s",
+		spec.Name, c.address(), spec.Name)
 }
 
 // TopicExists reports whether the cluster has the topic.
@@ -177,13 +179,13 @@ func (c *Client) checkPartitions(spec TopicSpec, found int32) error {
 	case spec.Partitions == 0 || spec.Partitions == found:
 		return nil
 	case found > spec.Partitions:
-		return fmt.Errorf("topic %s: partitions is %d, wanted %d. Kafka cannot take partitions away: "+
-			"set the configured number to %d, or write to another topic",
+		return fmt.Errorf("topic %s: partitions is %d, wanted %d. Kafka cannot take "+
+			"partitions away: set the configured number to %d, or write to another topic",
 			spec.Name, found, spec.Partitions, found)
 	}
 	return fmt.Errorf("topic %s: partitions is %d, wanted %d. Where the topic is empty, add them "+
-		"(keys would change partition in one that is not):\n  kafka-topics.sh --bootstrap-server %s "+
-		"--alter --topic %s --partitions %d",
+		"(keys would change partition in one that is not):\n"+
+		"  kafka-topics.sh --bootstrap-server %s --alter --topic %s --partitions %d",
 		spec.Name, found, spec.Partitions, c.address(), spec.Name, spec.Partitions)
 }
 
@@ -196,8 +198,9 @@ func (c *Client) wrongSetting(topic, name, found, want string) error {
 	if strings.Contains(want, ",") {
 		value = "[" + want + "]"
 	}
-	return fmt.Errorf("topic %s: %s is %s, %s %s. Mend it:\n  kafka-configs.sh --bootstrap-server %s "+
-		"--alter --entity-type topics --entity-name %s --add-config '%s=%s'",
+	return fmt.Errorf("topic %s: %s is %s, %s %s. Mend it:\n"+
+		"  kafka-configs.sh --bootstrap-server %s --alter --entity-type topics "+
+		"--entity-name %s --add-config '%s=%s'",
 		topic, name, found, relation, want, c.address(), topic, name, value)
 }
 

@@ -186,6 +186,24 @@ func TestTailEnds(t *testing.T) {
 	}
 }
 
+// TestSendMuch: more than a broker takes at once.
+func TestSendMuch(t *testing.T) {
+	cluster := startCluster(t)
+	makeTopic(t, cluster, "t", 1)
+	c := connect(t, cluster.ListenAddrs())
+	records := make([]pipeline.OutRecord, 50)
+	for i := range records {
+		records[i].Value = make([]byte, 100<<10)
+	}
+	if err := c.Send(t.Context(), "t", ByKey, records, make([]int64, 50)); err != nil {
+		t.Fatal(err)
+	}
+	ends, err := c.EndOffsets(t.Context(), "t")
+	if err != nil || sum(ends) != 50 {
+		t.Errorf("ends %v, %v", ends, err)
+	}
+}
+
 func TestSendRefuses(t *testing.T) {
 	cluster := startCluster(t)
 	makeTopic(t, cluster, "t", 1)

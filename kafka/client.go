@@ -32,8 +32,8 @@ type Client struct {
 	calls *kafkago.Client
 	close func()
 
-	// refreshing holds the time at which the last refresh of the metadata began. Whoever takes it out
-	// may refresh.
+	// refreshing holds the time at which the last refresh of the metadata began. Whoever takes it
+	// out may refresh.
 	refreshing chan time.Time
 }
 
@@ -128,7 +128,7 @@ func (t TLSConfig) load() (*tls.Config, error) {
 		}
 		cfg.RootCAs = x509.NewCertPool()
 		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading the certificate authority: no certificate in %s", t.CAFile)
+			return nil, fmt.Errorf("reading the certificate authority: none in %s", t.CAFile)
 		}
 	}
 	if t.CertFile != "" {

@@ -114,7 +114,8 @@ func TestNobodyThere(t *testing.T) {
 
 func TestSASL(t *testing.T) {
 	cluster := startCluster(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "secret"),
-		kfake.Superuser("SCRAM-SHA-256", "u", "secret"), kfake.Superuser("SCRAM-SHA-512", "u", "secret"))
+		kfake.Superuser("SCRAM-SHA-256", "u", "secret"),
+		kfake.Superuser("SCRAM-SHA-512", "u", "secret"))
 	for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
 		good := connect(t, cluster.ListenAddrs(), func(c *Config) {
 			c.SASL = SASLConfig{Mechanism: mechanism, Username: "u", Password: "secret"}
@@ -175,8 +176,8 @@ func selfSigned(t *testing.T) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
 }
 
-// TestRestartedBroker: connections that died are replaced, and in the meantime nothing is taken for a
-// missing topic.
+// TestRestartedBroker: connections that died are replaced, and in the meantime nothing is taken for
+// a missing topic.
 func TestRestartedBroker(t *testing.T) {
 	dir := t.TempDir()
 	first := startCluster(t, kfake.DataDir(dir))

@@ -45,8 +45,8 @@ type decoder struct {
 	maxBytes int64 // of one batch, decompressed
 
 	got     pipeline.Fetched
-	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction // by first offset, not yet begun
-	open    map[int64]bool                                       // producers inside an aborted transaction
+	aborted []abortedTransaction // by first offset, not yet begun
+	open    map[int64]bool       // producers inside an aborted transaction
 }
 
 func (d *decoder) decode(part *kmsg.FetchResponseTopicPartition) (pipeline.Fetched, error) {
@@ -81,8 +81,8 @@ func (d *decoder) at(b []byte, err error) error {
 		d.tp, int64(binary.BigEndian.Uint64(b)), err)
 }
 
-// nextBatch returns the first batch of b, nil where b ends before the batch does: brokers cut the last
-// one short.
+// nextBatch returns the first batch of b, nil where b ends before the batch does: brokers cut the
+// last one short.
 func nextBatch(b []byte) ([]byte, error) {
 	if len(b) < magicAt+1 {
 		return nil, nil
@@ -119,7 +119,8 @@ func firstBatchCut(b []byte) int64 {
 }
 
 func (d *decoder) batch(raw []byte) error {
-	if want := binary.BigEndian.Uint32(raw[crcAt:]); crc32.Checksum(raw[crcFrom:], castagnoli) != want {
+	sum := crc32.Checksum(raw[crcFrom:], castagnoli)
+	if sum != binary.BigEndian.Uint32(raw[crcAt:]) {
 		return errors.New("its checksum is wrong")
 	}
 	var b kmsg.RecordBatch

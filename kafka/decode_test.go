@@ -33,7 +33,8 @@ func (b built) bytes(t testing.TB) []byte {
 	t.Helper()
 	batch := &pipeline.Batch{Session: pipeline.Session{ID: b.producer}, Time: 5_000_000}
 	for _, v := range b.values {
-		batch.Records = append(batch.Records, pipeline.OutRecord{Key: []byte("k"), Value: []byte(v)})
+		r := pipeline.OutRecord{Key: []byte("k"), Value: []byte(v)}
+		batch.Records = append(batch.Records, r)
 	}
 	if b.attributes&controlBatch != 0 {
 		key := binary.BigEndian.AppendUint16([]byte{0, 0}, uint16(b.kind))
@@ -88,7 +89,8 @@ func TestDecode(t *testing.T) {
 	}
 	commit := abort(6, 1)
 	commit.kind = 1
-	whole := concat(t, built{base: 10, values: []string{"a", "b", "c"}}, built{base: 13, values: []string{"d"}})
+	whole := concat(t,
+		built{base: 10, values: []string{"a", "b", "c"}}, built{base: 13, values: []string{"d"}})
 	for _, c := range []struct {
 		name    string
 		bytes   []byte
@@ -105,8 +107,8 @@ func TestDecode(t *testing.T) {
 		{"last cut in its header", whole[:len(whole)-60], 10, nil, "10=a 11=b 12=c", 13},
 		{"only a piece", whole[:20], 10, nil, "", 10},
 		{"emptied by compaction", concat(t, built{base: 10, delta: 9}), 12, nil, "", 20},
-		{"compacted at the end", concat(t, built{base: 10, values: []string{"a"}, delta: 4}), 10, nil,
-			"10=a", 15},
+		{"compacted at the end", concat(t,
+			built{base: 10, values: []string{"a"}, delta: 4}), 10, nil, "10=a", 15},
 		{"control", concat(t, commit, built{base: 7, values: []string{"x"}}), 6, nil, "7=x", 8},
 		{"aborted", concat(t,
 			built{base: 1, producer: 1, attributes: txn, values: []string{"no", "no"}},
@@ -123,14 +125,16 @@ func TestDecode(t *testing.T) {
 			built{base: 1, producer: 1, attributes: txn, values: []string{"no"}}, abort(2, 1),
 			built{base: 3, producer: 1, attributes: txn, values: []string{"yes"}}, commitOf(4, 1),
 			built{base: 5, producer: 1, attributes: txn, values: []string{"no"}}, abort(6, 1)),
-			0, []abortedTransaction{{ProducerID: 1, FirstOffset: 5}, {ProducerID: 1, FirstOffset: 1}},
-			"3=yes", 7},
+			0, []abortedTransaction{
+				{ProducerID: 1, FirstOffset: 5}, {ProducerID: 1, FirstOffset: 1},
+			}, "3=yes", 7},
 	} {
 		got, err := decodeFrom(c.from, c.bytes, c.aborted...)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		} else if contents(got) != c.want || got.Next != c.next {
-			t.Errorf("%s: %q next %d, want %q next %d", c.name, contents(got), got.Next, c.want, c.next)
+			t.Errorf("%s: %q next %d, want %q next %d",
+				c.name, contents(got), got.Next, c.want, c.next)
 		}
 	}
 }
@@ -227,7 +231,8 @@ func randomHistory(r *rand.Rand) *history {
 			end := commitOf(h.next, producer)
 			end.kind = int16(r.IntN(2))
 			if end.kind == 0 {
-				h.aborted = append(h.aborted, abortedTransaction{ProducerID: producer, FirstOffset: tx.first})
+				h.aborted = append(h.aborted,
+					abortedTransaction{ProducerID: producer, FirstOffset: tx.first})
 				h.ends = append(h.ends, h.next)
 			} else {
 				for offset, v := range tx.held {
@@ -342,7 +347,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{}, int64(0))
 	f.Add(concat(f, built{base: 1, values: []string{"a", "b"}}, commitOf(3, 1)), int64(1))
 	for codec := range int16(5) {
-		f.Add(concat(f, built{base: 7, values: []string{"aaaaaaaaaa"}, attributes: codec}), int64(7))
+		b := built{base: 7, values: []string{"aaaaaaaaaa"}, attributes: codec}
+		f.Add(b.bytes(f), int64(7))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, from int64) {
 		for rest := b; len(rest) >= batchHeader; {

@@ -3,8 +3,8 @@
 //
 // The client is kafka-go: its Transport owns connections, TLS, SASL and cluster metadata, and its
 // Client the group and transaction requests. Its Reader and Writer are not used, since they lose
-// what the pipeline depends on. A fetch goes through the Transport by its raw exchange and is decoded
-// here, a produce is encoded here and goes through its raw produce call.
+// what the pipeline depends on. A fetch goes through the Transport by its raw exchange and is
+// decoded here, a produce is encoded here and goes through its raw produce call.
 //
 // # Guarantees
 //
@@ -26,6 +26,6 @@
 //
 // # Limits
 //
-// Kafka 2.3 or newer. Topics that Kafka marks internal cannot be read. A session from Open fences an
-// older one on a partition only after the newer one has written there.
+// Kafka 2.3 or newer. Topics that Kafka marks internal cannot be read. A session from Open fences
+// an older one on a partition only after the newer one has written there.
 package kafka

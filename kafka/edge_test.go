@@ -19,8 +19,8 @@ import (
 	"selfsame/pipeline"
 )
 
-// TestLeaderMoves: after each move one error may come, and then the new leader is found, long before
-// the Transport would look by itself.
+// TestLeaderMoves: after each move one error may come, and then the new leader is found, long
+// before the Transport would look by itself.
 func TestLeaderMoves(t *testing.T) {
 	cluster := startCluster(t, kfake.NumBrokers(3))
 	makeTopic(t, cluster, "t", 1)
@@ -86,7 +86,8 @@ func TestProduceErrors(t *testing.T) {
 			t.Errorf("%s: no error", e.code.Message)
 		}
 		for _, sentinel := range []error{
-			pipeline.ErrFenced, pipeline.ErrSequence, pipeline.ErrTooLarge, pipeline.ErrUnknownTopic,
+			pipeline.ErrFenced, pipeline.ErrSequence, pipeline.ErrTooLarge,
+			pipeline.ErrUnknownTopic,
 		} {
 			if errors.Is(err, sentinel) != (sentinel == e.want) {
 				t.Errorf("%s: %v, want %v", e.code.Message, err, e.want)

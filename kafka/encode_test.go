@@ -97,15 +97,12 @@ func TestEncodeIsDeterministic(t *testing.T) {
 			t.Fatal(err)
 		}
 		var encoders sync.WaitGroup
-		for i := range 8 {
+		for i := range 40 {
 			encoders.Go(func() {
-				for range 5 {
-					if _, err := encodeBatch(sampleBatch(i), codec); err != nil {
-						t.Error(err)
-					}
-					if got, err := encodeBatch(sampleBatch(300), codec); err != nil || !bytes.Equal(got, want) {
-						t.Errorf("%s: not the same bytes, %v", codec, err)
-					}
+				_, otherErr := encodeBatch(sampleBatch(i), codec)
+				got, err := encodeBatch(sampleBatch(300), codec)
+				if err := errors.Join(otherErr, err); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%s: not the same bytes, %v", codec, err)
 				}
 			})
 		}

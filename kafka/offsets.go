@@ -48,7 +48,9 @@ func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafk
 		})
 	}
 	for _, cs := range commits {
-		slices.SortFunc(cs, func(a, b kafkago.OffsetCommit) int { return a.Partition - b.Partition })
+		slices.SortFunc(cs, func(a, b kafkago.OffsetCommit) int {
+			return a.Partition - b.Partition
+		})
 	}
 	return commits
 }
@@ -74,5 +76,5 @@ func (c *Client) EndOffsets(ctx context.Context, topic string) (
 func (c *Client) endOffset(ctx context.Context, tp pipeline.TopicPartition) (int64, error) {
 	ctx, cancel := c.limit(ctx, 0)
 	defer cancel()
-	return c.listOffset(ctx, tp, askLatest, 0)
+	return c.listOffset(ctx, tp, askLatest, readUncommitted)
 }

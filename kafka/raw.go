@@ -17,9 +17,9 @@ import (
 	"selfsame/pipeline"
 )
 
-// rawCall is a request that the Transport routes, to the leader of a partition or to any broker, and
-// then lets us write and read ourselves, on a connection that it has set up and authenticated. Its
-// methods run on a goroutine of the Transport, so nothing changes it once it is under way.
+// rawCall is a request that the Transport routes, to the leader of a partition or to any broker,
+// and then lets us write and read ourselves, on a connection that it has set up and authenticated.
+// Its methods run on a goroutine of the Transport, so nothing changes it once it is under way.
 type rawCall struct {
 	tp       pipeline.TopicPartition // whose leader is asked; any broker where the topic is empty
 	clientID string
@@ -177,8 +177,8 @@ func (refreshCall) RawExchange(io.ReadWriter) (protocol.Message, error) {
 	return &createtopics.Response{}, nil
 }
 
-// refresh returns once the Transport's metadata is no older than this call. Calls that come while one
-// is under way share the next.
+// refresh returns once the Transport's metadata is no older than this call. Calls that come while
+// one is under way share the next.
 func (c *Client) refresh(ctx context.Context) error {
 	arrived := time.Now()
 	var began time.Time

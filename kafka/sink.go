@@ -14,8 +14,9 @@ import (
 	"selfsame/pipeline"
 )
 
-// Sink appends to topics as the pipeline's Sink. It is safe for concurrent use: batches of different
-// partitions can be produced side by side, those of one partition are the caller's to put in order.
+// Sink appends to topics as the pipeline's Sink. It is safe for concurrent use: batches of
+// different partitions can be produced side by side, those of one partition are the caller's to put
+// in order.
 type Sink struct{ c *Client }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -89,8 +90,8 @@ func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
 	return int32(len(ids)), err
 }
 
-// Produce implements pipeline.Sink. Where the broker knows that the batch is there, but not any more
-// where, the offset is -1.
+// Produce implements pipeline.Sink. Where the broker knows that the batch is there, but not any
+// more where, the offset is -1.
 func (s *Sink) Produce(ctx context.Context, batch *pipeline.Batch) (int64, error) {
 	if len(batch.Records) == 0 {
 		return 0, fmt.Errorf("producing to %s: the batch is empty", batch.TP)

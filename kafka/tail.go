@@ -13,9 +13,9 @@ import (
 // tailRetryWait is how long a tail waits after an error that passes.
 const tailRetryWait = 250 * time.Millisecond
 
-// Tail calls fn for every record of topic from start on, until ctx ends (nil) or fn returns an error
-// (that error). Records of one partition come in order, those of several interleave; fn is called by
-// one goroutine at a time. A broker that is away is waited for.
+// Tail calls fn for every record of topic from start on, until ctx ends (nil) or fn returns an
+// error (that error). Records of one partition come in order, those of several interleave; fn is
+// called by one goroutine at a time. A broker that is away is waited for.
 func (c *Client) Tail(ctx context.Context, topic string, start pipeline.Start,
 	fn func(pipeline.Record) error) error {
 	partitions, err := c.Source().Partitions(ctx, topic)

@@ -28,11 +28,13 @@ func TestMemory(t *testing.T) {
 			Expire: func(_ *testing.T, tp pipeline.TopicPartition, offset int64) {
 				log.Expire(tp, offset)
 			},
-			Write: func(_ *testing.T, tp pipeline.TopicPartition, _ string, rs []pipeline.Record) {
+			Write: func(_ *testing.T, tp pipeline.TopicPartition, _ string,
+				rs []pipeline.Record) {
 				log.Append(tp, rs...)
 			},
-			Transact: func(_ *testing.T, tp pipeline.TopicPartition, rs []pipeline.Record, ok bool) {
-				if ok {
+			Transact: func(_ *testing.T, tp pipeline.TopicPartition, rs []pipeline.Record,
+				commit bool) {
+				if commit {
 					log.Append(tp, rs...)
 				} else {
 					log.Skip(tp, int64(len(rs)))
@@ -72,8 +74,8 @@ func TestReal(t *testing.T) {
 	})
 }
 
-// compactReal writes until the segment with the records of the test is no longer the active one, which
-// the cleaner leaves alone, and the cleaner has come round.
+// compactReal writes until the segment with the records of the test is no longer the active one,
+// which the cleaner leaves alone, and the cleaner has come round.
 func compactReal(t *testing.T, c *Cluster, tp pipeline.TopicPartition, done func() bool) {
 	t.Helper()
 	client := c.Client(t, func(*kafka.Config) {})
@@ -82,7 +84,8 @@ func compactReal(t *testing.T, c *Cluster, tp pipeline.TopicPartition, done func
 	ctx := within(t)
 	for !done() {
 		filler := []pipeline.OutRecord{{Key: []byte("filler"), Value: []byte("f")}}
-		if err := client.Send(ctx, tp.Topic, tp.Partition, filler, []int64{baseTime()}); err != nil {
+		err := client.Send(ctx, tp.Topic, tp.Partition, filler, []int64{baseTime()})
+		if err != nil {
 			t.Fatal(err)
 		}
 		select {

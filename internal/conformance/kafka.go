@@ -73,7 +73,9 @@ func (c *Cluster) Env(t *testing.T) Env {
 		CreateTopic: func(t *testing.T, partitions int32, configs map[string]string) string {
 			t.Helper()
 			name := c.Name()
-			spec := kafka.TopicSpec{Name: name, Partitions: partitions, Configs: configs, Owned: true}
+			spec := kafka.TopicSpec{
+				Name: name, Partitions: partitions, Configs: configs, Owned: true,
+			}
 			if err := quick.EnsureTopics(within(t), []kafka.TopicSpec{spec}); err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +94,9 @@ func (c *Cluster) expire(t *testing.T, tp pipeline.TopicPartition, offset int64)
 	req.Version, req.TimeoutMillis = 1, 10_000
 	rt := kmsg.NewDeleteRecordsRequestTopic()
 	rt.Topic = tp.Topic
-	rt.Partitions = []kmsg.DeleteRecordsRequestTopicPartition{{Partition: tp.Partition, Offset: offset}}
+	rt.Partitions = []kmsg.DeleteRecordsRequestTopicPartition{
+		{Partition: tp.Partition, Offset: offset},
+	}
 	req.Topics = append(req.Topics, rt)
 	res := req.ResponseKind().(*kmsg.DeleteRecordsResponse)
 	if err := c.exchange(req, res); err != nil {
@@ -154,7 +158,9 @@ func reader(records []pipeline.Record) protocol.RecordReader {
 	var rs []kafkago.Record
 	for _, r := range records {
 		rec := kafkago.Record{
-			Time: time.Unix(0, r.Time), Key: kafkago.NewBytes(r.Key), Value: kafkago.NewBytes(r.Value),
+			Time:  time.Unix(0, r.Time),
+			Key:   kafkago.NewBytes(r.Key),
+			Value: kafkago.NewBytes(r.Value),
 		}
 		for _, h := range r.Headers {
 			rec.Headers = append(rec.Headers, kafkago.Header{Key: h.Key, Value: h.Value})
@@ -189,7 +195,8 @@ func (o *other) transact(t *testing.T, tp pipeline.TopicPartition, records []pip
 func (o *other) session(ctx context.Context) (*kafkago.ProducerSession, error) {
 	for {
 		res, err := o.calls.InitProducerID(ctx, &kafkago.InitProducerIDRequest{
-			TransactionalID: o.name, TransactionTimeoutMs: 60_000, ProducerID: -1, ProducerEpoch: -1,
+			TransactionalID: o.name, TransactionTimeoutMs: 60_000,
+			ProducerID: -1, ProducerEpoch: -1,
 		})
 		if err != nil {
 			return nil, err
@@ -214,12 +221,13 @@ func (o *other) begin(ctx context.Context, tp pipeline.TopicPartition) (
 	if err != nil {
 		return nil, err
 	}
+	partitions := []kafkago.AddPartitionToTxn{{Partition: int(tp.Partition)}}
 	for {
 		res, err := o.calls.AddPartitionsToTxn(ctx, &kafkago.AddPartitionsToTxnRequest{
 			TransactionalID: o.name,
 			ProducerID:      producer.ProducerID,
 			ProducerEpoch:   producer.ProducerEpoch,
-			Topics:          map[string][]kafkago.AddPartitionToTxn{tp.Topic: {{Partition: int(tp.Partition)}}},
+			Topics:          map[string][]kafkago.AddPartitionToTxn{tp.Topic: partitions},
 		})
 		if err != nil {
 			return nil, err

@@ -111,8 +111,8 @@ func testInterleaved(t *testing.T, e Env) {
 	}
 }
 
-// testCompacted: a log with gaps, and with batches that compaction has emptied but keeps for what they
-// tell of their producers, is read to its end, from whatever offset.
+// testCompacted: a log with gaps, and with batches that compaction has emptied but keeps for what
+// they tell of their producers, is read to its end, from whatever offset.
 func testCompacted(t *testing.T, e Env) {
 	if e.Compact == nil {
 		t.Skip("no compaction")

@@ -33,7 +33,8 @@ type Env struct {
 	Transact func(t *testing.T, tp pipeline.TopicPartition, records []pipeline.Record, commit bool)
 	// Compact returns once done says that the topic is compacted. Its cleanup.policy is compact.
 	Compact func(t *testing.T, tp pipeline.TopicPartition, done func() bool)
-	// FencesEarly: an old session is refused as soon as a newer one is open, which Kafka does not do.
+	// FencesEarly: an old session is refused as soon as a newer one is open, which Kafka does not
+	// do.
 	FencesEarly bool
 }
 
@@ -133,8 +134,8 @@ func (w *writer) send(t *testing.T, b *pipeline.Batch) int64 {
 	return offset
 }
 
-// produce sends b until the answer is one to act on, as the pipeline does: a topic that was made just
-// now can have no leader yet.
+// produce sends b until the answer is one to act on, as the pipeline does: a topic that was made
+// just now can have no leader yet.
 func (e Env) produce(ctx context.Context, b *pipeline.Batch) (int64, error) {
 	for {
 		offset, err := e.Sink.Produce(ctx, b)

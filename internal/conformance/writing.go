@@ -49,7 +49,8 @@ func testParallel(t *testing.T, e Env) {
 	var writers sync.WaitGroup
 	ctx := within(t)
 	for p := range int32(partitions) {
-		w := &writer{e: e, tp: pipeline.TopicPartition{Topic: topic, Partition: p}, session: session}
+		tp := pipeline.TopicPartition{Topic: topic, Partition: p}
+		w := &writer{e: e, tp: tp, session: session}
 		writers.Go(func() {
 			for i := range batches {
 				b := w.batch(numbered(2*i, 2)...)
@@ -166,7 +167,9 @@ func testFenced(t *testing.T, e Env) {
 	sent, _ := old.produce(t, numbered(0, 1)...)
 	renewed := e.writer(t, first)
 	renewed.produce(t, numbered(1, 1)...)
-	for name, b := range map[string]*pipeline.Batch{"new": old.batch(numbered(9, 1)...), "again": sent} {
+	for name, b := range map[string]*pipeline.Batch{
+		"new": old.batch(numbered(9, 1)...), "again": sent,
+	} {
 		if _, err := e.produce(within(t), b); !errors.Is(err, pipeline.ErrFenced) {
 			t.Errorf("%s batch of the old session: %v", name, err)
 		}

@@ -40,8 +40,8 @@ func (l *Log) FailProduce(n int, err error) {
 	l.mu.faults.before = fault{n, err}
 }
 
-// FailAcknowledge makes the next n batches that are appended, or were already, give err all the same:
-// the answer is lost.
+// FailAcknowledge makes the next n batches that are appended, or were already, give err all the
+// same: the answer is lost.
 func (l *Log) FailAcknowledge(n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

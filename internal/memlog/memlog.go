@@ -77,8 +77,8 @@ func (l *Log) Quick() *Source { return &Source{l: l} }
 // Sink returns the log as a sink.
 func (l *Log) Sink() *Sink { return &Sink{l} }
 
-// Append adds records, of which key, value, headers and time count, and returns the first one's offset.
-// The partition must exist.
+// Append adds records, of which key, value, headers and time count, and returns the first one's
+// offset. The partition must exist.
 func (l *Log) Append(tp pipeline.TopicPartition, records ...pipeline.Record) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,7 +99,8 @@ func (l *Log) Expire(tp pipeline.TopicPartition, offset int64) {
 	l.mustLocked(tp).expire(offset)
 }
 
-// Truncate loses the records from offset on, as an unclean election does, and begins a leader epoch.
+// Truncate loses the records from offset on, as an unclean election does, and begins a leader
+// epoch.
 func (l *Log) Truncate(tp pipeline.TopicPartition, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -128,7 +128,8 @@ func TestFetchWaits(t *testing.T) {
 			t.Errorf("quick: %v after %s", err, time.Since(began))
 		}
 		time.AfterFunc(time.Second, func() { l.DeleteTopic("t") })
-		if _, err = l.Source().Fetch(t.Context(), tp, 0); !errors.Is(err, pipeline.ErrUnknownTopic) {
+		_, err = l.Source().Fetch(t.Context(), tp, 0)
+		if !errors.Is(err, pipeline.ErrUnknownTopic) {
 			t.Errorf("deleted while waiting: %v", err)
 		}
 	})

@@ -1,5 +1,5 @@
-// Command cmd runs a real Apache Kafka for development: it prints the broker's address and runs until
-// it is interrupted. Its data goes with it.
+// Command cmd runs a real Apache Kafka for development: it prints the broker's address and runs
+// until it is interrupted. Its data goes with it.
 package main
 
 import (
