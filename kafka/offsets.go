@@ -88,7 +88,11 @@ func (c *Client) Holds(ctx context.Context, topic string) (bool, error) {
 	for tp, end := range ends {
 		start, err := c.resolve(ctx, tp, pipeline.Start{Kind: pipeline.StartEarliest})
 		if err != nil {
-			return false, fmt.Errorf("asking for the start of %s: %w", tp, named(c.failed(ctx, err)))
+			return false, fmt.Errorf(
+				"asking for the start of %s: %w",
+				tp,
+				named(c.failed(ctx, err)),
+			)
 		}
 		if start < end {
 			return true, nil

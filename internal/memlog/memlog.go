@@ -126,6 +126,7 @@ func (l *Log) Compact(tp pipeline.TopicPartition) {
 func (l *Log) mustLocked(tp pipeline.TopicPartition) *partition {
 	p := l.findLocked(tp)
 	if p == nil {
+		// invariant: tests create the topics that they use
 		panic(fmt.Sprintf("memlog: a test uses %s without creating it", tp))
 	}
 	return p
