@@ -130,7 +130,7 @@ func TestSendAndTail(t *testing.T) {
 	send(t, c, "t", want...)
 	got := tailed(t, c, pipeline.Start{}, len(want))
 	for _, r := range got {
-		if r.Pos.Partition != Partition(r.Key, 3) {
+		if r.Pos.Partition != pipeline.PartitionOf(r.Key, 3) {
 			t.Errorf("%q is in partition %d", r.Key, r.Pos.Partition)
 		}
 	}

@@ -4,23 +4,9 @@ import (
 	"testing"
 
 	kafkago "github.com/segmentio/kafka-go"
-)
 
-// The hashes are those of Kafka's own UtilsTest.testMurmur2.
-func TestMurmur2(t *testing.T) {
-	for key, want := range map[string]int32{
-		"21":                         -973932308,
-		"foobar":                     -790332482,
-		"a-little-bit-long-string":   -985981536,
-		"a-little-bit-longer-string": -1486304829,
-		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
-		"abc": 479470107,
-	} {
-		if got := int32(murmur2([]byte(key))); got != want {
-			t.Errorf("murmur2(%q) = %d, want %d", key, got, want)
-		}
-	}
-}
+	"selfsame/pipeline"
+)
 
 func TestPartitionAgreesWithKafkaGo(t *testing.T) {
 	other := kafkago.Murmur2Balancer{Consistent: true}
@@ -31,9 +17,10 @@ func TestPartitionAgreesWithKafkaGo(t *testing.T) {
 		}
 		key := []byte{}
 		for i := range 60 {
-			got, want := Partition(key, n), other.Balance(kafkago.Message{Key: key}, all...)
+			got := pipeline.PartitionOf(key, n)
+			want := other.Balance(kafkago.Message{Key: key}, all...)
 			if int(got) != want {
-				t.Errorf("Partition(%q, %d) = %d, want %d", key, n, got, want)
+				t.Errorf("PartitionOf(%q, %d) = %d, want %d", key, n, got, want)
 			}
 			key = append(key, byte(7*i))
 		}

@@ -99,7 +99,7 @@ func (c *Client) split(ctx context.Context, topic string, partition int32,
 	}
 	shares := make([]share, n)
 	for i, r := range records {
-		p := Partition(r.Key, n)
+		p := pipeline.PartitionOf(r.Key, n)
 		shares[p].partition = p
 		shares[p].records = append(shares[p].records, i)
 	}
