@@ -12,9 +12,10 @@
 //
 // All live links are walked in one fixed order, strongest first, and a link is accepted when the
 // cluster it makes keeps every rule. The order: (1) the rank of the weaker end, strongest layer
-// first; (2) newest first; (3) the sum of both ranks, lower first; (4) the identities. The rules: at
-// most one identity of a unique namespace, at most limit of a limited one, at most max_identities
-// in all. Links left out stay in the link set, and count again when the conflict goes away.
+// first; (2) newest first; (3) the sum of both ranks, lower first; (4) the identities. The rules:
+// at most one identity of a unique namespace, at most limit of a limited one, at most
+// max_identities in all. Links left out stay in the link set, and count again when the conflict
+// goes away.
 //
 // Nobody walks all links. Two facts make a local decision exact:
 //

@@ -217,8 +217,8 @@ func (w *world) check() verdict {
 	return v
 }
 
-// checkDecision compares a decision with the walk: its clusters, and the links it left out. ends are
-// the identities of the clusters that its ends had before.
+// checkDecision compares a decision with the walk: its clusters, and the links it left out. ends
+// are the identities of the clusters that its ends had before.
 func (w *world) checkDecision(d Decision, ends map[profile.Identity]bool) {
 	w.t.Helper()
 	if d.Region == 0 {

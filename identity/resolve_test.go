@@ -40,7 +40,8 @@ func TestResolve(t *testing.T) {
 	tests := []struct{ name, claims, record, event string }{
 		{"one", "crm:a!", "crm:a of [crm:a], 0 blocked", "crm:a of [crm:a], 0 blocked"},
 		{"declared and strongest", "ecid:1!, email:A@X",
-			"ecid:1 of [ecid:1 email:a@x], 0 blocked", "email:a@x of [ecid:1 email:a@x], 0 blocked"},
+			"ecid:1 of [ecid:1 email:a@x], 0 blocked",
+			"email:a@x of [ecid:1 email:a@x], 0 blocked"},
 		{"not declared", "crm:a", missing, "crm:a of [crm:a], 0 blocked"},
 		{"declared but blocked", "crm:null!, ecid:1",
 			missing, "ecid:1 of [ecid:1], 1 blocked"},
