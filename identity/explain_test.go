@@ -158,8 +158,8 @@ func TestInconsistentViews(t *testing.T) {
 	views := map[string]View{
 		"not in its own cluster": brokenView{Graph: g, members: always(id("ecid:9"))},
 		"overlap":                brokenView{Graph: g, members: overlap},
-		"stray link":    brokenView{Graph: g, links: stray(Link{id("ecid:8"), id("ecid:9"), 1})},
-		"reversed link": brokenView{Graph: g, links: stray(Link{id("login:a1"), id("crm:ada"), 1})},
+		"stray link":             brokenView{Graph: g, links: stray(Link{id("ecid:8"), id("ecid:9"), 1})},
+		"reversed link":          brokenView{Graph: g, links: stray(Link{id("login:a1"), id("crm:ada"), 1})},
 	}
 	for name, v := range views {
 		if _, err := r.Decide(v, id("login:a1"), id("ecid:111")); !errors.Is(err, errInconsistent) {
