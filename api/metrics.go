@@ -1,0 +1,150 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"selfsame/pipeline"
+)
+
+// metricsHandler serves a registry of its own; there is no global one.
+func metricsHandler(b Backend, log *slog.Logger) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(b),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
+	})
+}
+
+// collector reads the figures when it is asked, so that a scrape shows one moment: what was
+// consumed is the sum of what became of it.
+type collector struct {
+	backend Backend
+	metrics metrics
+}
+
+// metrics are the descriptions of everything exported. docs/metrics.md has the same list.
+type metrics struct {
+	consumed, accepted, rejected, duplicate, superseded *prometheus.Desc
+	emitted, tombstones, blocked, links                 *prometheus.Desc
+	commits, lag, position, outbox, build               *prometheus.Desc
+	disk, memtable, cache, hits, misses, debt, l0       *prometheus.Desc
+}
+
+func newCollector(b Backend) *collector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("selfsame_"+name, help, labels, nil)
+	}
+	return &collector{backend: b, metrics: metrics{
+		consumed:   d("records_consumed_total", "Input records consumed.", "dataset"),
+		accepted:   d("records_accepted_total", "Input records that were taken in.", "dataset"),
+		rejected:   d("records_rejected_total", "Input records rejected.", "dataset", "reason"),
+		duplicate:  d("records_duplicate_total", "Input records that had been seen before."),
+		superseded: d("records_superseded_total", "Input records older than what is known."),
+		emitted:    d("records_emitted_total", "Output records published.", "topic"),
+		tombstones: d("tombstones_total", "Output records that delete a profile."),
+		blocked:    d("identities_blocked_total", "Identities ignored for a blocked value."),
+		links:      d("links_decided_total", "Links looked at by graph decisions."),
+		commits:    d("commit_seconds", "Time that commits to the store took."),
+		lag:        d("lag_records", "Records not yet fetched.", "topic", "partition"),
+		position:   d("position", "Offset of the next record to consume.", "topic", "partition"),
+		outbox:     d("outbox_depth", "Outbox entries not yet acknowledged by Kafka."),
+		build:      d("build_info", "1, with what the program is.", "version", "go_version"),
+		disk:       d("store_disk_bytes", "Size of all files of the store."),
+		memtable:   d("store_memtable_bytes", "Memory held by memtables."),
+		cache:      d("store_cache_bytes", "Memory held by the block cache."),
+		hits:       d("store_cache_hits_total", "Blocks found in the block cache."),
+		misses:     d("store_cache_misses_total", "Blocks not found in the block cache."),
+		debt:       d("store_compaction_debt_bytes", "Bytes that compaction has yet to rewrite."),
+		l0:         d("store_l0_files", "Files in level 0 of the store."),
+	}}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	m := &c.metrics
+	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
+		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.lag, m.position,
+		m.outbox, m.build, m.disk, m.memtable, m.cache, m.hits, m.misses, m.debt, m.l0} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	out := sending(to)
+	f := c.backend.Stats.Figures()
+	c.collectRecords(out, f)
+	c.collectProgress(out, f)
+	c.collectStore(out)
+	out.gauge(c.metrics.build, 1, c.backend.Version, runtime.Version())
+}
+
+func (c *collector) collectRecords(out sending, f pipeline.Figures) {
+	m := &c.metrics
+	var duplicate, superseded uint64
+	f.Datasets[""] = f.Datasets[""] // shown from the start, as all datasets are
+	for name, d := range f.Datasets {
+		name = datasetName(name)
+		out.counter(m.consumed, d.Consumed, name)
+		out.counter(m.accepted, d.Accepted, name)
+		for reason, n := range rejections(d) {
+			out.counter(m.rejected, n, name, string(reason))
+		}
+		duplicate += d.Duplicate
+		superseded += d.Superseded
+	}
+	out.counter(m.duplicate, duplicate)
+	out.counter(m.superseded, superseded)
+	for topic, n := range f.Emitted {
+		out.counter(m.emitted, n, topic)
+	}
+	out.counter(m.tombstones, f.Tombstones)
+	out.counter(m.blocked, f.Blocked)
+	out.counter(m.links, f.LinksDecided)
+}
+
+func (c *collector) collectProgress(out sending, f pipeline.Figures) {
+	buckets := map[float64]uint64{}
+	for i, bound := range pipeline.CommitBounds() {
+		buckets[bound] = f.CommitBuckets[i]
+	}
+	out <- prometheus.MustNewConstHistogram(c.metrics.commits, f.Commits, f.CommitSeconds, buckets)
+	for tp, n := range f.Lag {
+		out.gauge(c.metrics.lag, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
+	}
+	for tp, n := range f.Positions {
+		out.gauge(c.metrics.position, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
+	}
+	out.gauge(c.metrics.outbox, float64(c.backend.Store.OutboxDepth()))
+}
+
+func (c *collector) collectStore(out sending) {
+	m, f := &c.metrics, c.backend.Store.Figures()
+	out.gauge(m.disk, float64(f.DiskBytes))
+	out.gauge(m.memtable, float64(f.MemtableBytes))
+	out.gauge(m.cache, float64(f.CacheBytes))
+	out.counter(m.hits, uint64(f.CacheHits))
+	out.counter(m.misses, uint64(f.CacheMisses))
+	out.gauge(m.debt, float64(f.CompactionDebt))
+	out.gauge(m.l0, float64(f.L0Files))
+}
+
+// sending is where a scrape's metrics go.
+type sending chan<- prometheus.Metric
+
+func (s sending) counter(d *prometheus.Desc, n uint64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (s sending) gauge(d *prometheus.Desc, n float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
+}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"selfsame/pipeline"
+)
+
+// TestMetricsAddUp takes the sum from the text that a scraper reads.
+func TestMetricsAddUp(t *testing.T) {
+	w := newWorld(t)
+	w.send(ann(1), "{", ann(2), `{"id":7}`)
+	again := w.next
+	w.next = 0
+	w.send(ann(1)) // its offset was consumed already
+	w.next = again
+	code, text := w.get("/metrics")
+	if code != 200 {
+		t.Fatalf("%d %s", code, text)
+	}
+	consumed := sum(t, text, "selfsame_records_consumed_total")
+	parts := sum(t, text, "selfsame_records_accepted_total") +
+		sum(t, text, "selfsame_records_rejected_total") +
+		sum(t, text, "selfsame_records_duplicate_total") +
+		sum(t, text, "selfsame_records_superseded_total")
+	if consumed < 4 || consumed != parts {
+		t.Errorf("consumed %v, the rest %v", consumed, parts)
+	}
+	if n := sum(t, text, `selfsame_records_rejected_total`); n != 2 {
+		t.Errorf("rejected %v", n)
+	}
+	for _, reason := range pipeline.Reasons() {
+		for _, dataset := range []string{"crm", noDataset} {
+			want := `selfsame_records_rejected_total{dataset="` + dataset + `",reason="` +
+				string(reason) + `"} `
+			if !strings.Contains(text, want) {
+				t.Errorf("lacks %s", want)
+			}
+		}
+	}
+	for _, want := range []string{`selfsame_position{partition="0",topic="crm"} `,
+		`selfsame_commit_seconds_bucket{le="+Inf"} `, `version="1.2.3"} 1`, "go_goroutines ",
+		"process_start_time_seconds ", `selfsame_records_emitted_total{topic="profiles"} 0`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	if strings.Contains(text, "example.org") {
+		t.Error("holds a personal value")
+	}
+}
+
+// sum adds up the samples of a metric over all labels.
+func sum(t *testing.T, text, name string) float64 {
+	t.Helper()
+	samples := regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)$`).FindAllStringSubmatch(text, -1)
+	if len(samples) == 0 {
+		t.Fatalf("no sample of %s", name)
+	}
+	var total float64
+	for _, sample := range samples {
+		n, err := strconv.ParseFloat(sample[1], 64)
+		must(t, err)
+		total += n
+	}
+	return total
+}
+
+// TestMetricsPage holds docs/metrics.md to the code: the same names, no more and no fewer.
+func TestMetricsPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/metrics.md")
+	must(t, err)
+	rows := regexp.MustCompile("(?m)^\\| `(selfsame_[a-z0-9_]+)`").FindAllSubmatch(page, -1)
+	var documented []string
+	for _, row := range rows {
+		documented = append(documented, string(row[1]))
+	}
+	descs := make(chan *prometheus.Desc, 1000)
+	newCollector(Backend{}).Describe(descs)
+	close(descs)
+	var exported []string
+	fqName := regexp.MustCompile(`fqName: "([^"]*)"`)
+	for d := range descs {
+		exported = append(exported, fqName.FindStringSubmatch(d.String())[1])
+	}
+	slices.Sort(documented)
+	slices.Sort(exported)
+	if len(exported) == 0 || !slices.Equal(documented, exported) {
+		t.Errorf("docs/metrics.md has\n%s\nexported are\n%s",
+			strings.Join(documented, "\n"), strings.Join(exported, "\n"))
+	}
+	for _, name := range regexp.MustCompile(`selfsame_[a-z0-9_]+`).FindAllString(string(page), -1) {
+		if !slices.Contains(exported, name) {
+			t.Errorf("docs/metrics.md speaks of %s, which is not exported", name)
+		}
+	}
+}
