@@ -8,7 +8,7 @@ import (
 
 func TestProfiles(t *testing.T) {
 	w := newWorld(t)
-	w.send(ann(1))
+	w.send("crm", ann(1))
 	tests := []struct {
 		query string
 		code  int
@@ -44,7 +44,7 @@ func TestProfiles(t *testing.T) {
 
 func TestAdmission(t *testing.T) {
 	w := newWorld(t)
-	w.send(ann(1))
+	w.send("crm", ann(1))
 	const profiles = "/v1/profiles?identity=crm:1"
 	open, closed := Options{}, Options{Token: "secret"}
 	tests := []struct {
@@ -107,7 +107,7 @@ func TestReadiness(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	w := newWorld(t)
-	w.send(ann(1), "{", ann(2))
+	w.send("crm", ann(1), "{", ann(2))
 	code, body := w.get("/v1/status")
 	for _, want := range []string{
 		`"version":"1.2.3","ready":true,"outboxDepth":`,

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,25 +17,25 @@ import (
 // TestMetricsAddUp takes the sum from the text that a scraper reads.
 func TestMetricsAddUp(t *testing.T) {
 	w := newWorld(t)
-	w.send(ann(1), "{", ann(2), `{"id":7}`)
-	again := w.next
-	w.next = 0
-	w.send(ann(1)) // its offset was consumed already
-	w.next = again
+	w.send("crm", ann(1), "{", ann(2), `{"id":7}`)
+	w.send("web", `{"event":"a","crm":"1"}`, `{"event":"a","crm":"1"}`)
+	w.now = w.now.Add(-time.Hour)
+	w.send("crm", ann(1)) // older than what is known
 	code, text := w.get("/metrics")
 	if code != 200 {
 		t.Fatalf("%d %s", code, text)
 	}
-	consumed := sum(t, text, "selfsame_records_consumed_total")
-	parts := sum(t, text, "selfsame_records_accepted_total") +
-		sum(t, text, "selfsame_records_rejected_total") +
-		sum(t, text, "selfsame_records_duplicate_total") +
-		sum(t, text, "selfsame_records_superseded_total")
-	if consumed < 4 || consumed != parts {
-		t.Errorf("consumed %v, the rest %v", consumed, parts)
+	total := func(name string) float64 { return sum(t, text, "selfsame_records_"+name+"_total") }
+	want := map[string]float64{"consumed": 7, "accepted": 3, "rejected": 2, "duplicate": 1,
+		"superseded": 1}
+	for name, n := range want {
+		if got := total(name); got != n {
+			t.Errorf("%s: got %v want %v", name, got, n)
+		}
 	}
-	if n := sum(t, text, `selfsame_records_rejected_total`); n != 2 {
-		t.Errorf("rejected %v", n)
+	parts := total("accepted") + total("rejected") + total("duplicate") + total("superseded")
+	if total("consumed") != parts {
+		t.Errorf("consumed %v, the rest %v", total("consumed"), parts)
 	}
 	for _, reason := range pipeline.Reasons() {
 		for _, dataset := range []string{"crm", noDataset} {

@@ -38,7 +38,7 @@ func TestValidate(t *testing.T) {
 
 func TestServeAndAsk(t *testing.T) {
 	w := newWorld(t)
-	w.send(ann(1))
+	w.send("crm", ann(1))
 	log := slog.New(slog.DiscardHandler)
 	s := New(Options{Listen: "127.0.0.1:0", Token: "secret"}, w.backend, log)
 	addr, err := s.Listen()

@@ -22,9 +22,13 @@ const crmSchema = `{"type":"record","name":"crm","fields":[
 	{"name":"email","type":["null","string"],"default":null},
 	{"name":"name","type":["null","string"],"default":null}]}`
 
+const webSchema = `{"type":"record","name":"web","fields":[
+	{"name":"event","type":"string"},
+	{"name":"crm","type":"string"}]}`
+
 var start = time.Unix(1_700_000_000, 0).UTC()
 
-// model has one dataset, crm, whose records are known by id and email.
+// model has the dataset crm, whose records are known by id and email, and the events web.
 func model(t *testing.T) *pipeline.Model {
 	t.Helper()
 	rules, err := identity.NewRules([]identity.Namespace{
@@ -32,7 +36,9 @@ func model(t *testing.T) *pipeline.Model {
 		{Name: "email", Type: identity.Email},
 	}, 6)
 	must(t, err)
-	schema, err := schemas.Parse("crm.avsc", []byte(crmSchema))
+	crm, err := schemas.Parse("crm.avsc", []byte(crmSchema))
+	must(t, err)
+	web, err := schemas.Parse("web.avsc", []byte(webSchema))
 	must(t, err)
 	return &pipeline.Model{
 		IDKey:           []byte("0123456789abcdef0123456789abcdef"),
@@ -46,12 +52,16 @@ func model(t *testing.T) *pipeline.Model {
 			IdentityTopic: "identity", AssignmentTopic: "assignments",
 		}},
 		Datasets: []*pipeline.Dataset{{
-			Name: "crm", Topic: "crm", Entity: "profile", Schema: schema, Tombstones: true,
+			Name: "crm", Topic: "crm", Entity: "profile", Schema: crm, Tombstones: true,
 			MaxFuture: 5 * time.Minute,
 			Identities: []pipeline.IdentityField{
 				{Path: "id", Namespace: "crm", Primary: true},
 				{Path: "email", Namespace: "email"},
 			},
+		}, {
+			Name: "web", Topic: "web", Entity: "profile", Class: pipeline.ClassEvent,
+			Schema: web, EventID: "event", MaxFuture: 5 * time.Minute,
+			Identities: []pipeline.IdentityField{{Path: "crm", Namespace: "crm"}},
 		}},
 	}
 }
@@ -62,7 +72,8 @@ type world struct {
 	backend Backend
 	shard   *pipeline.Shard
 	decoder *pipeline.Decoder
-	next    int64
+	next    map[string]int64 // offsets by topic
+	now     time.Time
 	log     strings.Builder
 	broken  error // why it is not ready
 }
@@ -79,7 +90,8 @@ func newWorld(t *testing.T) *world {
 	}
 	shard, err := pipeline.NewShard(m, s, pipeline.ShardOptions{Partitions: partitions})
 	must(t, err)
-	w := &world{t: t, shard: shard, decoder: pipeline.NewDecoder(m)}
+	w := &world{t: t, shard: shard, decoder: pipeline.NewDecoder(m),
+		next: map[string]int64{}, now: start}
 	w.backend = Backend{Lookup: pipeline.NewLookup(m, s), Stats: shard.Stats(), Store: s,
 		Ready: func() error { return w.broken }, Version: "1.2.3", Model: m}
 	return w
@@ -92,27 +104,26 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// send applies values as records of topic crm, in one commit.
-func (w *world) send(values ...string) {
+// send applies values as records of a topic, in one commit.
+func (w *world) send(topic string, values ...string) {
 	w.t.Helper()
-	tp := pipeline.TopicPartition{Topic: "crm"}
-	chunk := pipeline.Chunk{TP: tp}
+	chunk := pipeline.Chunk{TP: pipeline.TopicPartition{Topic: topic}}
 	for _, value := range values {
 		chunk.Inputs = append(chunk.Inputs, w.decoder.Decode(pipeline.Record{
-			Pos:   profile.Position{Topic: "crm", Offset: w.next},
-			Value: []byte(value), Time: start.UnixNano(),
+			Pos:   profile.Position{Topic: topic, Offset: w.next[topic]},
+			Value: []byte(value), Time: w.now.UnixNano(),
 		}))
-		w.next++
+		w.next[topic]++
 	}
-	chunk.Next = w.next
-	must(w.t, w.shard.Apply([]pipeline.Chunk{chunk}, start.UnixNano()))
+	chunk.Next = w.next[topic]
+	must(w.t, w.shard.Apply([]pipeline.Chunk{chunk}, w.now.UnixNano()))
 }
 
 func (w *world) handler(o Options) http.Handler {
 	return newHandler(o, w.backend, slog.New(slog.NewTextHandler(&w.log, nil)))
 }
 
-// ask returns status and body of a request, which lines of the form "Name: value" give headers.
+// ask returns status and body of a request with headers, given as "Name: value".
 func (w *world) ask(o Options, method, target string, headers ...string) (int, string) {
 	r := httptest.NewRequest(method, "http://localhost:8080"+target, nil)
 	for _, line := range headers {
