@@ -91,7 +91,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 func (c *collector) collectRecords(out sending, f pipeline.Figures) {
 	m := &c.metrics
 	var duplicate, superseded uint64
-	f.Datasets[""] = f.Datasets[""] // shown from the start, as all datasets are
+	if _, ok := f.Datasets[""]; !ok {
+		f.Datasets[""] = pipeline.DatasetStats{} // shown from the start, as all datasets are
+	}
 	for name, d := range f.Datasets {
 		name = datasetName(name)
 		out.counter(m.consumed, d.Consumed, name)
