@@ -6,81 +6,130 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"selfsame/profile"
 )
 
-// Client asks a running daemon.
+// Errors of a client that a caller may want to tell apart.
+var (
+	ErrNotFound     = errors.New("no profile has this identity")
+	ErrUnauthorized = errors.New("the daemon wants another token: is SELFSAME_TOKEN the daemon's?")
+)
+
+// clientTimeout is for a whole request.
+const clientTimeout = 10 * time.Second
+
+// Client asks a running daemon. Safe for concurrent use.
 type Client struct {
 	base  string
 	token string
 	http  *http.Client
 }
 
-// NewClient returns a client of the daemon at address, host:port or a URL.
+// NewClient returns a client of the daemon at address: HOST:PORT or a URL. An address that the
+// daemon listens on everywhere, such as :8080, is reached on this machine.
 func NewClient(address, token string) *Client {
-	if !strings.Contains(address, "://") {
-		address = "http://" + address
+	return &Client{base: baseURL(address), token: token, http: &http.Client{
+		Timeout: clientTimeout,
+		// The API never redirects; what does is something else, and is not shown the token.
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}}
+}
+
+func baseURL(address string) string {
+	if strings.Contains(address, "://") {
+		return strings.TrimSuffix(address, "/")
 	}
-	return &Client{base: strings.TrimSuffix(address, "/"), token: token,
-		http: &http.Client{Timeout: time.Minute}}
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		ip, notIP := netip.ParseAddr(host)
+		if host == "" || notIP == nil && ip.IsUnspecified() {
+			address = net.JoinHostPort("localhost", port)
+		}
+	}
+	return "http://" + address
 }
 
 // ProfileQuery names a merged profile by one of its identities.
 type ProfileQuery struct {
-	Class, Namespace, Value string
-	Policy                  string // "": the default
-	Provenance              bool
+	Class      string // "": the only one
+	Namespace  string
+	Value      string
+	Policy     string // "": the default policy of the class
+	Provenance bool   // also where each attribute came from
 }
-
-// ErrNotFound says that no profile has the identity.
-var ErrNotFound = errors.New("not found")
 
 // Profile returns a merged profile as JSON. ErrNotFound where there is none.
 func (c *Client) Profile(ctx context.Context, q ProfileQuery) ([]byte, error) {
-	values := url.Values{"identity": {q.Namespace + ":" + q.Value}, "class": {q.Class},
-		"policy": {q.Policy}, "provenance": {strconv.FormatBool(q.Provenance)}}
+	id := profile.Identity{Namespace: q.Namespace, Value: q.Value}
+	values := url.Values{"identity": {id.String()}}
+	if q.Class != "" {
+		values.Set("class", q.Class)
+	}
+	if q.Policy != "" {
+		values.Set("policy", q.Policy)
+	}
+	if q.Provenance {
+		values.Set("provenance", strconv.FormatBool(true))
+	}
 	return c.get(ctx, "/v1/profiles?"+values.Encode())
 }
 
-// Status returns what the daemon says of itself as JSON.
+// Status returns the daemon's status as JSON.
 func (c *Client) Status(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/status") }
-
-// maxAnswer bounds an answer, in bytes.
-const maxAnswer = 64 << 20
 
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("asking the daemon: %w", err)
+		return nil, fmt.Errorf("%s is not an address of a daemon: want HOST:PORT", c.base)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no daemon answers at %s: is it running? (%w)", c.base,
-			errors.Unwrap(err))
+		return nil, c.unreachable(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("reading the daemon's answer: %w", err)
+		return nil, fmt.Errorf("reading the answer of the daemon at %s: %w", c.base, err)
 	}
 	if response.StatusCode == http.StatusOK {
 		return body, nil
 	}
-	var problem struct {
+	return nil, c.refused(response.StatusCode, body)
+}
+
+// unreachable leaves out the request's URL, which holds the identity.
+func (c *Client) unreachable(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("no daemon at %s: is selfsame running there? (%w)", c.base, err)
+}
+
+func (c *Client) refused(code int, body []byte) error {
+	var said struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(body, &problem) != nil || problem.Error == "" {
-		problem.Error = response.Status
+	if json.Unmarshal(body, &said) != nil || said.Error == "" {
+		return fmt.Errorf("what answers at %s is not a selfsame daemon: status %d", c.base, code)
 	}
-	if response.StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("%w: %s", ErrNotFound, problem.Error)
+	switch code {
+	case http.StatusUnauthorized:
+		return ErrUnauthorized
+	case http.StatusNotFound:
+		return ErrNotFound
 	}
-	return nil, fmt.Errorf("the daemon at %s refuses: %s", c.base, problem.Error)
+	return fmt.Errorf("the daemon at %s refused: %s", c.base, said.Error)
 }

@@ -1,136 +1,152 @@
 package api
 
 import (
-	"maps"
-	"slices"
+	"log/slog"
+	"net/http"
+	"runtime"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"selfsame/pipeline"
 )
 
-// metric is one metric family that the collector fills from the figures.
-type metric struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
+// metricsHandler serves a registry of its own; there is no global one.
+func metricsHandler(b Backend, log *slog.Logger) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(b),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
+	})
 }
 
-func counter(name, help string, labels ...string) metric {
-	return metric{prometheus.NewDesc("selfsame_"+name, help, labels, nil), prometheus.CounterValue}
-}
-
-func gauge(name, help string, labels ...string) metric {
-	return metric{prometheus.NewDesc("selfsame_"+name, help, labels, nil), prometheus.GaugeValue}
-}
-
-// metrics are the families that the collector fills. docs/metrics.md describes them; a test holds
-// the two together.
-type metrics struct {
-	consumedTotal, acceptedTotal, rejectedTotal, duplicateTotal, supersededTotal, emittedTotal,
-	tombstonesTotal, blockedTotal, decidedTotal, commitSeconds, lagRecords, position,
-	outboxDepth, diskBytes, memtableBytes, cacheBytes, cacheHits, cacheMisses,
-	compactionDebt, levelZeroFiles, buildInfo metric
-}
-
-func newMetrics() metrics {
-	return metrics{
-		consumedTotal:  counter("records_consumed_total", "Records consumed.", "dataset"),
-		acceptedTotal:  counter("records_accepted_total", "Records accepted.", "dataset"),
-		rejectedTotal:  counter("records_rejected_total", "Records rejected.", "dataset", "reason"),
-		duplicateTotal: counter("records_duplicate_total", "Copies of known events.", "dataset"),
-		supersededTotal: counter("records_superseded_total", "Records overruled by later ones.",
-			"dataset"),
-		emittedTotal:    counter("records_emitted_total", "Records published.", "topic"),
-		tombstonesTotal: counter("tombstones_total", "Tombstones of profiles published."),
-		blockedTotal:    counter("identities_blocked_total", "Identities ignored as blocked."),
-		decidedTotal:    counter("links_decided_total", "Links looked at by graph decisions."),
-		commitSeconds:   gauge("commit_seconds", "Time of a commit, decisions included."),
-		lagRecords:      gauge("lag_records", "Records not fetched yet.", "topic", "partition"),
-		position:        gauge("position", "Offset of the next record.", "topic", "partition"),
-		outboxDepth:     gauge("outbox_depth", "Entries not yet published."),
-		diskBytes:       gauge("store_disk_bytes", "Bytes of the store on disk."),
-		memtableBytes:   gauge("store_memtable_bytes", "Bytes of memtables."),
-		cacheBytes:      gauge("store_cache_bytes", "Bytes of the block cache in use."),
-		cacheHits:       counter("store_cache_hits_total", "Hits of the block cache."),
-		cacheMisses:     counter("store_cache_misses_total", "Misses of the block cache."),
-		compactionDebt:  gauge("store_compaction_debt_bytes", "Bytes that wait for compaction."),
-		levelZeroFiles:  gauge("store_level0_files", "Files in level 0."),
-		buildInfo:       gauge("build_info", "1, with the version.", "version"),
-	}
-}
-
-// collector reads the figures when they are asked for.
+// collector reads the figures when it is asked, so that a scrape shows one moment: what was
+// consumed is the sum of what became of it.
 type collector struct {
-	metrics
 	backend Backend
+	metrics metrics
 }
 
-func newCollector(b Backend) *collector { return &collector{newMetrics(), b} }
+// metrics are the descriptions of everything exported. docs/metrics.md has the same list.
+type metrics struct {
+	consumed, accepted, rejected, duplicate, superseded *prometheus.Desc
+	emitted, tombstones, blocked, links                 *prometheus.Desc
+	commits, lag, position, outbox, build               *prometheus.Desc
+	disk, memtable, cache, hits, misses, debt, l0       *prometheus.Desc
+}
+
+func newCollector(b Backend) *collector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("selfsame_"+name, help, labels, nil)
+	}
+	return &collector{backend: b, metrics: metrics{
+		consumed:   d("records_consumed_total", "Input records consumed.", "dataset"),
+		accepted:   d("records_accepted_total", "Input records that were taken in.", "dataset"),
+		rejected:   d("records_rejected_total", "Input records rejected.", "dataset", "reason"),
+		duplicate:  d("records_duplicate_total", "Input records that had been seen before."),
+		superseded: d("records_superseded_total", "Input records older than what is known."),
+		emitted:    d("records_emitted_total", "Output records published.", "topic"),
+		tombstones: d("tombstones_total", "Output records that delete a profile."),
+		blocked:    d("identities_blocked_total", "Identities ignored for a blocked value."),
+		links:      d("links_decided_total", "Links looked at by graph decisions."),
+		commits:    d("commit_seconds", "Time that commits to the store took."),
+		lag:        d("lag_records", "Records not yet fetched.", "topic", "partition"),
+		position:   d("position", "Offset of the next record to consume.", "topic", "partition"),
+		outbox:     d("outbox_depth", "Outbox entries not yet acknowledged by Kafka."),
+		build:      d("build_info", "1, with what the program is.", "version", "go_version"),
+		disk:       d("store_disk_bytes", "Size of all files of the store."),
+		memtable:   d("store_memtable_bytes", "Memory held by memtables."),
+		cache:      d("store_cache_bytes", "Memory held by the block cache."),
+		hits:       d("store_cache_hits_total", "Blocks found in the block cache."),
+		misses:     d("store_cache_misses_total", "Blocks not found in the block cache."),
+		debt:       d("store_compaction_debt_bytes", "Bytes that compaction has yet to rewrite."),
+		l0:         d("store_l0_files", "Files in level 0 of the store."),
+	}}
+}
 
 // Describe implements prometheus.Collector.
-func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, m := range []metric{
-		c.consumedTotal, c.acceptedTotal, c.rejectedTotal, c.duplicateTotal, c.supersededTotal,
-		c.emittedTotal, c.tombstonesTotal, c.blockedTotal, c.decidedTotal, c.commitSeconds,
-		c.lagRecords, c.position, c.outboxDepth, c.diskBytes, c.memtableBytes, c.cacheBytes,
-		c.cacheHits, c.cacheMisses, c.compactionDebt, c.levelZeroFiles, c.buildInfo,
-	} {
-		out <- m.desc
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	m := &c.metrics
+	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
+		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.lag, m.position,
+		m.outbox, m.build, m.disk, m.memtable, m.cache, m.hits, m.misses, m.debt, m.l0} {
+		to <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (c *collector) Collect(out chan<- prometheus.Metric) {
-	send := func(m metric, value float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
-	}
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	out := sending(to)
 	f := c.backend.Stats.Figures()
-	c.collectDatasets(&f, send)
+	c.collectRecords(out, f)
+	c.collectProgress(out, f)
+	c.collectStore(out)
+	out.gauge(c.metrics.build, 1, c.backend.Version, runtime.Version())
+}
+
+func (c *collector) collectRecords(out sending, f pipeline.Figures) {
+	m := &c.metrics
+	var duplicate, superseded uint64
+	if _, ok := f.Datasets[""]; !ok {
+		f.Datasets[""] = pipeline.DatasetStats{} // shown from the start, as all datasets are
+	}
+	for name, d := range f.Datasets {
+		name = datasetName(name)
+		out.counter(m.consumed, d.Consumed, name)
+		out.counter(m.accepted, d.Accepted, name)
+		for reason, n := range rejections(d) {
+			out.counter(m.rejected, n, name, string(reason))
+		}
+		duplicate += d.Duplicate
+		superseded += d.Superseded
+	}
+	out.counter(m.duplicate, duplicate)
+	out.counter(m.superseded, superseded)
 	for topic, n := range f.Emitted {
-		send(c.emittedTotal, float64(n), topic)
+		out.counter(m.emitted, n, topic)
 	}
-	send(c.tombstonesTotal, float64(f.Tombstones))
-	send(c.blockedTotal, float64(f.Blocked))
-	send(c.decidedTotal, float64(f.LinksDecided))
-	for tp, n := range f.Lag {
-		send(c.lagRecords, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
-	}
-	for tp, n := range f.Positions {
-		send(c.position, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
-	}
+	out.counter(m.tombstones, f.Tombstones)
+	out.counter(m.blocked, f.Blocked)
+	out.counter(m.links, f.LinksDecided)
+}
+
+func (c *collector) collectProgress(out sending, f pipeline.Figures) {
 	buckets := map[float64]uint64{}
 	for i, bound := range pipeline.CommitBounds() {
 		buckets[bound] = f.CommitBuckets[i]
 	}
-	out <- prometheus.MustNewConstHistogram(c.commitSeconds.desc, f.Commits, f.CommitSeconds,
-		buckets)
-	c.collectStore(send)
-	send(c.buildInfo, 1, c.backend.Version)
-}
-
-func (c *collector) collectDatasets(f *pipeline.Figures,
-	send func(metric, float64, ...string)) {
-	for _, name := range slices.Sorted(maps.Keys(f.Datasets)) {
-		d := f.Datasets[name]
-		send(c.consumedTotal, float64(d.Consumed), name)
-		send(c.acceptedTotal, float64(d.Accepted), name)
-		send(c.duplicateTotal, float64(d.Duplicate), name)
-		send(c.supersededTotal, float64(d.Superseded), name)
-		for _, reason := range pipeline.Reasons() {
-			send(c.rejectedTotal, float64(d.Rejected[reason]), name, string(reason))
-		}
+	out <- prometheus.MustNewConstHistogram(c.metrics.commits, f.Commits, f.CommitSeconds, buckets)
+	for tp, n := range f.Lag {
+		out.gauge(c.metrics.lag, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
 	}
+	for tp, n := range f.Positions {
+		out.gauge(c.metrics.position, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
+	}
+	out.gauge(c.metrics.outbox, float64(c.backend.Store.OutboxDepth()))
 }
 
-func (c *collector) collectStore(send func(metric, float64, ...string)) {
-	f := c.backend.Store.Figures()
-	send(c.outboxDepth, float64(c.backend.Store.OutboxDepth()))
-	send(c.diskBytes, float64(f.DiskBytes))
-	send(c.memtableBytes, float64(f.MemtableBytes))
-	send(c.cacheBytes, float64(f.CacheBytes))
-	send(c.cacheHits, float64(f.CacheHits))
-	send(c.cacheMisses, float64(f.CacheMisses))
-	send(c.compactionDebt, float64(f.CompactionDebt))
-	send(c.levelZeroFiles, float64(f.LevelZeroFiles))
+func (c *collector) collectStore(out sending) {
+	m, f := &c.metrics, c.backend.Store.Figures()
+	out.gauge(m.disk, float64(f.DiskBytes))
+	out.gauge(m.memtable, float64(f.MemtableBytes))
+	out.gauge(m.cache, float64(f.CacheBytes))
+	out.counter(m.hits, uint64(f.CacheHits))
+	out.counter(m.misses, uint64(f.CacheMisses))
+	out.gauge(m.debt, float64(f.CompactionDebt))
+	out.gauge(m.l0, float64(f.L0Files))
+}
+
+// sending is where a scrape's metrics go.
+type sending chan<- prometheus.Metric
+
+func (s sending) counter(d *prometheus.Desc, n uint64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (s sending) gauge(d *prometheus.Desc, n float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
 }

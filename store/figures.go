@@ -1,14 +1,14 @@
 package store
 
-// Figures are what the engine says of itself.
+// Figures are sizes and counts of the storage engine, for operators.
 type Figures struct {
-	DiskBytes      uint64
+	DiskBytes      uint64 // of all files, the log included
 	MemtableBytes  uint64
-	CacheBytes     int64
-	CacheHits      int64
+	CacheBytes     int64 // held by the block cache now
+	CacheHits      int64 // since the store was opened
 	CacheMisses    int64
-	CompactionDebt uint64
-	LevelZeroFiles int64
+	CompactionDebt uint64 // bytes to be rewritten until the tree is in shape
+	L0Files        int64  // a growing number means that compaction cannot keep up
 }
 
 // Figures returns the engine's figures as of now.
@@ -21,6 +21,6 @@ func (s *Store) Figures() Figures {
 		CacheHits:      m.BlockCache.Hits,
 		CacheMisses:    m.BlockCache.Misses,
 		CompactionDebt: m.Compact.EstimatedDebt,
-		LevelZeroFiles: m.Levels[0].TablesCount,
+		L0Files:        m.Levels[0].TablesCount,
 	}
 }

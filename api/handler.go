@@ -1,0 +1,129 @@
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+)
+
+// handler routes requests by exact path.
+type handler struct {
+	backend Backend
+	token   string
+	log     *slog.Logger
+	routes  map[string]http.HandlerFunc
+	profile http.HandlerFunc // under profilePath; nil: not served
+}
+
+const profilePath = "/debug/pprof/"
+
+func newHandler(o Options, b Backend, log *slog.Logger) *handler {
+	h := &handler{backend: b, token: o.Token, log: log}
+	h.routes = map[string]http.HandlerFunc{
+		"/v1/profiles": h.profiles,
+		"/v1/status":   h.status,
+		"/healthz":     h.health,
+		"/readyz":      h.ready,
+		"/metrics":     metricsHandler(b, log).ServeHTTP,
+	}
+	if o.Pprof {
+		h.profile = pprof.Index
+		h.routes[profilePath+"cmdline"] = pprof.Cmdline
+		h.routes[profilePath+"profile"] = pprof.Profile
+		h.routes[profilePath+"symbol"] = pprof.Symbol
+		h.routes[profilePath+"trace"] = pprof.Trace
+	}
+	return h
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if !h.admit(w, r) {
+		return
+	}
+	route, known := h.routes[r.URL.Path]
+	if !known && h.profile != nil && strings.HasPrefix(r.URL.Path, profilePath) {
+		route, known = h.profile, true
+	}
+	if !known {
+		writeError(w, http.StatusNotFound, "there is nothing at this path")
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeError(w, http.StatusMethodNotAllowed, "the API reads only: use GET")
+		return
+	}
+	route(w, r)
+}
+
+// admit answers a request that may not be served, and reports whether it may. Probes always may:
+// what runs the daemon has no token.
+func (h *handler) admit(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case r.URL.Path == "/healthz" || r.URL.Path == "/readyz":
+		return true
+	case h.token == "" && !loopback(hostOnly(r.Host)):
+		writeError(w, http.StatusForbidden, "without a token the API answers as localhost only")
+		return false
+	case h.token != "" && !sameToken(r.Header.Get("Authorization"), h.token):
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		writeError(w, http.StatusUnauthorized, "the bearer token is missing or wrong")
+		return false
+	}
+	return true
+}
+
+// sameToken takes the same time for every token given. It compares digests, so that not even the
+// length of the right one shows.
+func sameToken(authorization, want string) bool {
+	scheme, given, _ := strings.Cut(authorization, " ")
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && strings.EqualFold(scheme, "Bearer")
+}
+
+// hostOnly takes the port off a Host header.
+func hostOnly(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
+func (h *handler) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
+	if err := h.backend.Ready(); err != nil {
+		writeError(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+func writeError(w http.ResponseWriter, code int, text string) {
+	writeJSON(w, code, map[string]string{"error": text})
+}
+
+func writeJSON(w http.ResponseWriter, code int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // invariant: only our own types are written, and all of them marshal
+	}
+	writeBody(w, code, body)
+}
+
+// writeBody sends JSON. A failed write means that the caller has gone; nobody is left to tell.
+func writeBody(w http.ResponseWriter, code int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(body, '\n'))
+}

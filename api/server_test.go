@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		listen, token, want string
+	}{
+		{"", "", ""},
+		{"127.0.0.1:0", "", ""},
+		{"localhost:8080", "", ""},
+		{"[::1]:8080", "", ""},
+		{"0.0.0.0:8080", "x", ""},
+		{"0.0.0.0:8080", "", "set a token"},
+		{":8080", "", "set a token"},
+		{"example.org:8080", "", "set a token"},
+		{"8080", "x", "want HOST:PORT"},
+	}
+	for _, test := range tests {
+		err := Options{Listen: test.listen, Token: test.token}.Validate()
+		if (err == nil) != (test.want == "") ||
+			err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%+v: got %v", test, err)
+		}
+	}
+	if _, err := New(Options{Listen: ":0"}, Backend{}, slog.Default()).Listen(); err == nil {
+		t.Error("listened for everyone without a token")
+	}
+}
+
+func TestServeAndAsk(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	log := slog.New(slog.DiscardHandler)
+	s := New(Options{Listen: "127.0.0.1:0", Token: "secret"}, w.backend, log)
+	addr, err := s.Listen()
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+
+	client := NewClient(addr, "secret")
+	q := ProfileQuery{Class: "profile", Namespace: "email", Value: "ANN@example.org",
+		Policy: "default", Provenance: true}
+	body, err := client.Profile(t.Context(), q)
+	if err != nil || !strings.Contains(string(body), `"provenance":`) {
+		t.Errorf("got %s, %v", body, err)
+	}
+	body, err = client.Status(t.Context())
+	if err != nil || !strings.Contains(string(body), `"version":"1.2.3"`) {
+		t.Errorf("status: got %s, %v", body, err)
+	}
+	q.Value = "bob+news@example.org"
+	if _, err := client.Profile(t.Context(), q); !errors.Is(err, ErrNotFound) {
+		t.Errorf("unknown: got %v", err)
+	}
+	q.Policy = "x"
+	if _, err := client.Profile(t.Context(), q); err == nil ||
+		!strings.Contains(err.Error(), `no merge policy "x"`) {
+		t.Errorf("wrong query: got %v", err)
+	}
+	if _, err := NewClient(addr, "").Status(t.Context()); !errors.Is(err, ErrUnauthorized) {
+		t.Errorf("no token: got %v", err)
+	}
+
+	stop()
+	select {
+	case err := <-served:
+		must(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("does not stop")
+	}
+	_, err = client.Profile(t.Context(), q)
+	if err == nil || !strings.Contains(err.Error(), "no daemon at http://"+addr) ||
+		strings.Contains(err.Error(), "bob") {
+		t.Errorf("stopped: got %v", err)
+	}
+}
+
+func TestListenTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer taken.Close()
+	s := New(Options{Listen: taken.Addr().String()}, Backend{}, slog.New(slog.DiscardHandler))
+	if _, err := s.Listen(); err == nil {
+		t.Error("listened on a port that is taken")
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:8080":        "http://127.0.0.1:8080",
+		":8080":                 "http://localhost:8080",
+		"0.0.0.0:8080":          "http://localhost:8080",
+		"[::]:8080":             "http://localhost:8080",
+		"https://host.example/": "https://host.example",
+	} {
+		if got := baseURL(address); got != want {
+			t.Errorf("%s: got %s want %s", address, got, want)
+		}
+	}
+}
