@@ -30,8 +30,8 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = time.Minute
 	idleTimeout   = 2 * time.Minute
-	shutdownLimit = 5 * time.Second
 	headerBytes   = 32 << 10
+	bodyBytes     = 4 << 10 // nothing reads a body; one this small does not cost the connection
 )
 
 // Server is the HTTP server of a daemon: New, Listen, Serve, each once.
@@ -45,7 +45,7 @@ type Server struct {
 // New returns a server that does not listen yet.
 func New(o Options, b Backend, log *slog.Logger) *Server {
 	return &Server{options: o, log: log, http: &http.Server{
-		Handler:           newHandler(o, b, log),
+		Handler:           http.MaxBytesHandler(newHandler(o, b, log), bodyBytes),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -68,24 +68,32 @@ func (s *Server) Listen() (addr string, err error) {
 }
 
 // Serve answers until ctx ends, and then for as long as requests under way take, at most
-// five seconds.
+// [Options.ShutdownTimeout]. It returns when the address is free again. The store must stay open
+// until then.
 func (s *Server) Serve(ctx context.Context) error {
 	if s.listener == nil {
 		return errors.New("serving the API: it does not listen")
 	}
 	s.log.Info("the API listens", "address", s.listener.Addr().String())
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
-	select {
-	case err := <-served:
+	ended := make(chan error, 1) // the result of the one shutdown
+	running := context.AfterFunc(ctx, func() { ended <- s.shutdown(context.WithoutCancel(ctx)) })
+	err := s.http.Serve(s.listener)
+	if running() {
 		return fmt.Errorf("serving the API: %w", err)
-	case <-ctx.Done():
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	return <-ended
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.shutdownTimeout())
 	defer cancel()
-	if err := s.http.Shutdown(stopping); err != nil {
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("cutting off API requests that took too long")
-		return s.http.Close()
+		err = s.http.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("ending the API: %w", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,15 @@ func TestValidate(t *testing.T) {
 			err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: got %v", test, err)
 		}
+	}
+	all := Options{Listen: "8080", Token: "se cret\n", ShutdownTimeout: -time.Second}.Validate()
+	for _, want := range []string{"want HOST:PORT", "the token holds", "-1s is negative"} {
+		if all == nil || !strings.Contains(all.Error(), want) {
+			t.Errorf("got %v want %s", all, want)
+		}
+	}
+	if strings.Contains(all.Error(), "cret") {
+		t.Errorf("tells the token: %v", all)
 	}
 	if _, err := New(Options{Listen: ":0"}, Backend{}, slog.Default()).Listen(); err == nil {
 		t.Error("listened for everyone without a token")
@@ -83,6 +93,52 @@ func TestServeAndAsk(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no daemon at http://"+addr) ||
 		strings.Contains(err.Error(), "bob") {
 		t.Errorf("stopped: got %v", err)
+	}
+}
+
+// TestCutOff lets a request outlast the shutdown.
+func TestCutOff(t *testing.T) {
+	w := newWorld(t)
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
+	s := New(Options{Listen: "127.0.0.1:0", ShutdownTimeout: time.Millisecond}, w.backend, log)
+	entered, released := make(chan struct{}), make(chan struct{})
+	defer close(released)
+	s.http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-released
+	})
+	addr, err := s.Listen()
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	served, asked := make(chan error, 1), make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	go func() {
+		_, err := NewClient(addr, "").Status(t.Context())
+		asked <- err
+	}()
+	<-entered
+	stop()
+	must(t, <-served)
+	if err := <-asked; err == nil || !strings.Contains(err.Error(), "http://"+addr) {
+		t.Errorf("the request was answered: %v", err)
+	}
+	if !strings.Contains(w.log.String(), "cutting off") {
+		t.Errorf("logged %s", w.log.String())
+	}
+}
+
+// TestServeFails ends the server from below.
+func TestServeFails(t *testing.T) {
+	s := New(Options{Listen: "127.0.0.1:0"}, Backend{}, slog.New(slog.DiscardHandler))
+	if err := s.Serve(t.Context()); err == nil {
+		t.Error("served without listening")
+	}
+	_, err := s.Listen()
+	must(t, err)
+	must(t, s.listener.Close())
+	if err := s.Serve(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
 	}
 }
 
