@@ -23,8 +23,11 @@ var (
 	ErrUnauthorized = errors.New("the daemon wants another token: is SELFSAME_TOKEN the daemon's?")
 )
 
-// clientTimeout is for a whole request.
-const clientTimeout = 10 * time.Second
+// Limits of a client.
+const (
+	clientTimeout = 10 * time.Second // of a whole request
+	answerBytes   = 64 << 20         // more is no answer of a daemon
+)
 
 // Client asks a running daemon. Safe for concurrent use.
 type Client struct {
@@ -60,7 +63,7 @@ func baseURL(address string) string {
 
 // ProfileQuery names a merged profile by one of its identities.
 type ProfileQuery struct {
-	Class      string // "": the only one
+	Class      string // "": DefaultClass
 	Namespace  string
 	Value      string
 	Policy     string // "": the default policy of the class
@@ -99,7 +102,7 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, c.unreachable(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, answerBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of the daemon at %s: %w", c.base, err)
 	}

@@ -13,7 +13,7 @@ import (
 	"selfsame/store"
 )
 
-// Backend is what a server answers from.
+// Backend is what a server answers from. Every field is required.
 type Backend struct {
 	Lookup  *pipeline.Lookup
 	Stats   *pipeline.Stats

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,35 @@ func TestListenTaken(t *testing.T) {
 	s := New(Options{Listen: taken.Addr().String()}, Backend{}, slog.New(slog.DiscardHandler))
 	if _, err := s.Listen(); err == nil {
 		t.Error("listened on a port that is taken")
+	}
+}
+
+// TestClientElsewhere asks what is no daemon.
+func TestClientElsewhere(t *testing.T) {
+	reached := false
+	mux := http.NewServeMux()
+	mux.HandleFunc("/plain/", http.NotFound)
+	mux.HandleFunc("/away/", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/caught", http.StatusFound)
+	})
+	mux.HandleFunc("/caught", func(http.ResponseWriter, *http.Request) { reached = true })
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	q := ProfileQuery{Namespace: "email", Value: "bob@example.org"}
+	for _, at := range []string{server.URL + "/plain", server.URL + "/away/"} {
+		_, err := NewClient(at, "secret").Profile(t.Context(), q)
+		if err == nil || !strings.Contains(err.Error(), "is not a selfsame daemon") {
+			t.Errorf("%s: got %v", at, err)
+		}
+	}
+	if reached {
+		t.Error("followed a redirect with the token")
+	}
+	for _, address := range []string{"http://%zz", "127.0.0.1:1"} {
+		_, err := NewClient(address, "").Profile(t.Context(), q)
+		if err == nil || strings.Contains(err.Error(), "bob") {
+			t.Errorf("%s: got %v", address, err)
+		}
 	}
 }
 
