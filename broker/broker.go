@@ -28,9 +28,7 @@ func Start(o Options) (*Broker, error) {
 	if o.Port < 0 || o.Port > 65535 || o.Partitions < 0 {
 		return nil, fmt.Errorf(
 			"starting the embedded broker: port %d or partitions %d is impossible",
-			o.Port,
-			o.Partitions,
-		)
+			o.Port, o.Partitions)
 	}
 	log := o.Log
 	if log == nil {

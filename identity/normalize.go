@@ -103,17 +103,24 @@ func invisible(c rune) bool {
 }
 
 // e164 asks for a possible number (its length fits), not for an assigned one: numbering plans
-// change, and an identity must not change with them.
+// change, and an identity must not change with them. What never settles, such as a row of zeros
+// that loses one each time, is no number.
 func e164(value, region string) (number string, ok bool) {
-	parsed, err := phonenumbers.Parse(value, region)
-	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
-		return "", false
+	for range normalizePasses {
+		parsed, err := phonenumbers.Parse(value, region)
+		if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
+			return "", false
+		}
+		number = phonenumbers.Format(parsed, phonenumbers.E164)
+		if extension := parsed.GetExtension(); extension != "" {
+			number += ";ext=" + extension
+		}
+		if number == value {
+			return number, true
+		}
+		value = number
 	}
-	number = phonenumbers.Format(parsed, phonenumbers.E164)
-	if extension := parsed.GetExtension(); extension != "" {
-		number += ";ext=" + extension
-	}
-	return number, true
+	return "", false
 }
 
 func keepDigits(s string) string {

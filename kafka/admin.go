@@ -68,8 +68,7 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 // leaderWait is the pause between two looks for the leaders of a new topic.
 const leaderWait = 20 * time.Millisecond
 
-// awaitLeaders waits until all partitions of a topic that was just created can be used. The
-// cluster
+// awaitLeaders waits until all partitions of a topic that was just created can be used. The cluster
 // tells of a topic a moment before its leaders have taken their places.
 func (c *Client) awaitLeaders(ctx context.Context, topic string) error {
 	ctx, cancel := c.limit(ctx, 0)
@@ -80,24 +79,16 @@ func (c *Client) awaitLeaders(ctx context.Context, topic string) error {
 			return nil
 		}
 		if ctxErr := pause(ctx, leaderWait); ctxErr != nil {
-			return fmt.Errorf(
-				"waiting for the leaders of topic %s: %w, last %w",
-				topic,
-				ctxErr,
-				err,
-			)
+			return fmt.Errorf("waiting for the leaders of topic %s: %w, last %w",
+				topic, ctxErr, err)
 		}
 	}
 }
 
 func (c *Client) missingTopic(spec TopicSpec) error {
-	return fmt.Errorf(
-		"topic %s does not exist. Create it:\n  kafka-topics.sh --bootstrap-server %s "+
-			"--create --topic %s",
-		spec.Name,
-		c.address(),
-		spec.Name,
-	)
+	return fmt.Errorf("topic %s does not exist. Create it:\n"+
+		"  kafka-topics.sh --bootstrap-server %s --create --topic %s",
+		spec.Name, c.address(), spec.Name)
 }
 
 // TopicExists reports whether the cluster has the topic.
@@ -188,19 +179,13 @@ func (c *Client) checkPartitions(spec TopicSpec, found int32) error {
 	case spec.Partitions == 0 || spec.Partitions == found:
 		return nil
 	case found > spec.Partitions:
-		return fmt.Errorf(
-			"topic %s: partitions is %d, wanted %d. Kafka cannot take partitions away: "+
-				"set the configured number to %d, or write to another topic",
-			spec.Name,
-			found,
-			spec.Partitions,
-			found,
-		)
+		return fmt.Errorf("topic %s: partitions is %d, wanted %d. Kafka cannot take "+
+			"partitions away: set the configured number to %d, or write to another topic",
+			spec.Name, found, spec.Partitions, found)
 	}
 	return fmt.Errorf("topic %s: partitions is %d, wanted %d. Where the topic is empty, add them "+
 		"(keys would change partition in one that is not):\n"+
-		"  kafka-topics.sh --bootstrap-server %s "+
-		"--alter --topic %s --partitions %d",
+		"  kafka-topics.sh --bootstrap-server %s --alter --topic %s --partitions %d",
 		spec.Name, found, spec.Partitions, c.address(), spec.Name, spec.Partitions)
 }
 
@@ -213,19 +198,10 @@ func (c *Client) wrongSetting(topic, name, found, want string) error {
 	if strings.Contains(want, ",") {
 		value = "[" + want + "]"
 	}
-	return fmt.Errorf(
-		"topic %s: %s is %s, %s %s. Mend it:\n  kafka-configs.sh --bootstrap-server %s "+
-			"--alter --entity-type topics --entity-name %s --add-config '%s=%s'",
-		topic,
-		name,
-		found,
-		relation,
-		want,
-		c.address(),
-		topic,
-		name,
-		value,
-	)
+	return fmt.Errorf("topic %s: %s is %s, %s %s. Mend it:\n"+
+		"  kafka-configs.sh --bootstrap-server %s --alter --entity-type topics "+
+		"--entity-name %s --add-config '%s=%s'",
+		topic, name, found, relation, want, c.address(), topic, name, value)
 }
 
 func settingServes(name, found, want string) bool {

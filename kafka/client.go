@@ -128,10 +128,7 @@ func (t TLSConfig) load() (*tls.Config, error) {
 		}
 		cfg.RootCAs = x509.NewCertPool()
 		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf(
-				"reading the certificate authority: no certificate in %s",
-				t.CAFile,
-			)
+			return nil, fmt.Errorf("reading the certificate authority: none in %s", t.CAFile)
 		}
 	}
 	if t.CertFile != "" {

@@ -25,11 +25,7 @@ func decompress(codec compress.Compression, b []byte, limit int64) ([]byte, erro
 		return nil, fmt.Errorf("decompressing with %s: %w", c.Name(), err)
 	}
 	if n > limit {
-		return nil, fmt.Errorf(
-			"decompressing with %s: it holds more than %d bytes",
-			c.Name(),
-			limit,
-		)
+		return nil, fmt.Errorf("decompressing with %s: more than %d bytes", c.Name(), limit)
 	}
 	return out.Bytes(), nil
 }

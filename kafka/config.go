@@ -19,7 +19,7 @@ type Config struct {
 	DialTimeout    time.Duration // connecting, with TLS and SASL handshakes
 	RequestTimeout time.Duration // one request, on top of what it waits for by intent
 
-	FetchMaxBytes        int32         // one fetch of one partition; a larger batch is let through
+	FetchMaxBytes        int32         // one fetch of one partition, or one batch that is larger
 	FetchMaxWait         time.Duration // how long a fetch at the end of the log waits for records
 	DecompressedMaxBytes int64         // one batch, decompressed
 

@@ -44,10 +44,9 @@ type decoder struct {
 	from     int64 // records below are dropped
 	maxBytes int64 // of one batch, decompressed
 
-	got pipeline.Fetched
-	// aborted are the transactions not yet begun, by first offset; open the producers inside one.
-	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
-	open    map[int64]bool
+	got     pipeline.Fetched
+	aborted []abortedTransaction // by first offset, not yet begun
+	open    map[int64]bool       // producers inside an aborted transaction
 }
 
 func (d *decoder) decode(part *kmsg.FetchResponseTopicPartition) (pipeline.Fetched, error) {
@@ -120,10 +119,8 @@ func firstBatchCut(b []byte) int64 {
 }
 
 func (d *decoder) batch(raw []byte) error {
-	if want := binary.BigEndian.Uint32(raw[crcAt:]); crc32.Checksum(
-		raw[crcFrom:],
-		castagnoli,
-	) != want {
+	sum := crc32.Checksum(raw[crcFrom:], castagnoli)
+	if sum != binary.BigEndian.Uint32(raw[crcAt:]) {
 		return errors.New("its checksum is wrong")
 	}
 	var b kmsg.RecordBatch
@@ -144,9 +141,8 @@ func (d *decoder) batch(raw []byte) error {
 	return nil
 }
 
-// wanted reports whether the records of b are data of a transaction that was committed, or of
-// none. It follows the aborted transactions along the log as the brokers mean it: one begins at
-// the first
+// wanted reports whether the records of b are data of a transaction that was committed, or of none.
+// It follows the aborted transactions along the log as the brokers mean it: one begins at the first
 // offset that the response names and ends with the producer's next abort marker.
 func (d *decoder) wanted(b *kmsg.RecordBatch, last int64) bool {
 	for len(d.aborted) > 0 && d.aborted[0].FirstOffset <= last {
@@ -229,11 +225,7 @@ func (d *decoder) record(b *kmsg.RecordBatch, body []byte) error {
 		millis = b.FirstTimestamp + r.TimestampDelta64
 	}
 	d.got.Records = append(d.got.Records, pipeline.Record{
-		Pos: profile.Position{
-			Topic:     d.tp.Topic,
-			Partition: d.tp.Partition,
-			Offset:    offset,
-		},
+		Pos:         profile.Position{Topic: d.tp.Topic, Partition: d.tp.Partition, Offset: offset},
 		LeaderEpoch: b.PartitionLeaderEpoch,
 		Time:        nanos(millis),
 		Key:         r.Key,
@@ -256,8 +248,7 @@ func headers(hs []kmsg.Header) []pipeline.Header {
 
 const nanosPerMilli = 1_000_000
 
-// nanos converts a Kafka timestamp. What nanoseconds cannot hold becomes the nearest that they
-// can.
+// nanos converts a Kafka timestamp. What nanoseconds cannot hold becomes the nearest that they can.
 func nanos(millis int64) int64 {
 	limit := int64(math.MaxInt64 / nanosPerMilli)
 	return min(max(millis, -limit), limit) * nanosPerMilli

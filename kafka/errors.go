@@ -47,8 +47,8 @@ func sentinelOf(err error) error {
 	return nil
 }
 
-// failed passes err on, after refreshing the metadata where the error says that the cluster is
-// not as the Transport believes. A refresh that fails changes nothing about err.
+// failed passes err on, after refreshing the metadata where the error says that the cluster is not
+// as the Transport believes. A refresh that fails changes nothing about err.
 func (c *Client) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -48,10 +48,9 @@ func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafk
 		})
 	}
 	for _, cs := range commits {
-		slices.SortFunc(
-			cs,
-			func(a, b kafkago.OffsetCommit) int { return a.Partition - b.Partition },
-		)
+		slices.SortFunc(cs, func(a, b kafkago.OffsetCommit) int {
+			return a.Partition - b.Partition
+		})
 	}
 	return commits
 }
@@ -77,11 +76,10 @@ func (c *Client) EndOffsets(ctx context.Context, topic string) (
 func (c *Client) endOffset(ctx context.Context, tp pipeline.TopicPartition) (int64, error) {
 	ctx, cancel := c.limit(ctx, 0)
 	defer cancel()
-	return c.listOffset(ctx, tp, askLatest, 0)
+	return c.listOffset(ctx, tp, askLatest, readUncommitted)
 }
 
-// Holds reports whether a topic has any record, or had one that is no longer readable at its end:
-// whether a partition's end lies above its start.
+// Holds reports whether a topic has records: whether a partition's end lies above its start.
 func (c *Client) Holds(ctx context.Context, topic string) (bool, error) {
 	ends, err := c.EndOffsets(ctx, topic)
 	if err != nil {

@@ -18,9 +18,8 @@ import (
 )
 
 // rawCall is a request that the Transport routes, to the leader of a partition or to any broker,
-// and then lets us write and read ourselves, on a connection that it has set up and
-// authenticated. Its methods run on a goroutine of the Transport, so nothing changes it once it
-// is under way.
+// and then lets us write and read ourselves, on a connection that it has set up and authenticated.
+// Its methods run on a goroutine of the Transport, so nothing changes it once it is under way.
 type rawCall struct {
 	tp       pipeline.TopicPartition // whose leader is asked; any broker where the topic is empty
 	clientID string

@@ -23,19 +23,45 @@ func (c *Client) Send(ctx context.Context, topic string, partition int32,
 		return err
 	}
 	for _, part := range batches {
-		b := &pipeline.Batch{
-			TP:       pipeline.TopicPartition{Topic: topic, Partition: part.partition},
-			Session:  pipeline.Session{ID: -1, Epoch: -1},
-			Sequence: -1,
-		}
-		for _, i := range part.records {
-			b.Records = append(b.Records, records[i])
-		}
-		if err := c.sendBatch(ctx, b, pick(times, part.records)); err != nil {
+		tp := pipeline.TopicPartition{Topic: topic, Partition: part.partition}
+		mine, at := pick(records, part.records), pick(times, part.records)
+		if err := c.sendShare(ctx, tp, mine, at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sendBytes is where Send begins another batch, well below what brokers take by default.
+const sendBytes = 512 << 10
+
+func (c *Client) sendShare(ctx context.Context, tp pipeline.TopicPartition,
+	records []pipeline.OutRecord, times []int64) error {
+	for len(records) > 0 {
+		n, bytes := 0, 0
+		for n < len(records) && (n == 0 || bytes+weight(records[n]) <= sendBytes) {
+			bytes += weight(records[n])
+			n++
+		}
+		b := &pipeline.Batch{
+			TP: tp, Session: pipeline.Session{ID: -1, Epoch: -1}, Sequence: -1,
+			Records: records[:n],
+		}
+		if err := c.sendBatch(ctx, b, times[:n]); err != nil {
+			return err
+		}
+		records, times = records[n:], times[n:]
+	}
+	return nil
+}
+
+// weight is about how many bytes r takes.
+func weight(r pipeline.OutRecord) int {
+	n := 32 + len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += 8 + len(h.Key) + len(h.Value)
+	}
+	return n
 }
 
 func (c *Client) sendBatch(ctx context.Context, b *pipeline.Batch, times []int64) error {
@@ -73,7 +99,7 @@ func (c *Client) split(ctx context.Context, topic string, partition int32,
 	}
 	shares := make([]share, n)
 	for i, r := range records {
-		p := Partition(r.Key, n)
+		p := pipeline.PartitionOf(r.Key, n)
 		shares[p].partition = p
 		shares[p].records = append(shares[p].records, i)
 	}
@@ -86,10 +112,10 @@ func (c *Client) split(ctx context.Context, topic string, partition int32,
 	return used, nil
 }
 
-func pick(times []int64, indexes []int) []int64 {
-	var out []int64
+func pick[T any](from []T, indexes []int) []T {
+	var out []T
 	for _, i := range indexes {
-		out = append(out, times[i])
+		out = append(out, from[i])
 	}
 	return out
 }

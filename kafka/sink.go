@@ -15,8 +15,8 @@ import (
 )
 
 // Sink appends to topics as the pipeline's Sink. It is safe for concurrent use: batches of
-// different partitions can be produced side by side, those of one partition are the caller's to
-// put in order.
+// different partitions can be produced side by side, those of one partition are the caller's to put
+// in order.
 type Sink struct{ c *Client }
 
 var _ pipeline.Sink = (*Sink)(nil)

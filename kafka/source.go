@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -19,7 +21,11 @@ const (
 	metadataVersion    = 7
 )
 
-const readCommitted = 1
+// Isolation levels: whether records of open and aborted transactions count.
+const (
+	readUncommitted = 0
+	readCommitted   = 1
+)
 
 // Source reads topics as the pipeline's Source. It is safe for concurrent use.
 type Source struct{ c *Client }
@@ -118,7 +124,7 @@ func (c *Client) listOffset(ctx context.Context, tp pipeline.TopicPartition, at 
 	}
 	topics := res.(*kmsg.ListOffsetsResponse).Topics
 	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
-		return 0, fmt.Errorf("asked for the offset of one partition, got another number")
+		return 0, errors.New("asked for the offset of one partition, got another number")
 	}
 	p := topics[0].Partitions[0]
 	return p.Offset, codeError(p.ErrorCode)
@@ -138,35 +144,38 @@ func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset i
 	pipeline.Fetched, error) {
 	ctx, cancel := c.limit(ctx, c.cfg.FetchMaxWait)
 	defer cancel()
-	part, err := c.fetchPartition(ctx, tp, offset, c.cfg.FetchMaxBytes)
+	part, err := c.fetchWhole(ctx, tp, offset)
+	if errors.Is(err, kafkago.OffsetOutOfRange) {
+		err = c.outOfRange(ctx, tp, offset, err)
+	}
 	if err != nil {
 		return pipeline.Fetched{}, named(c.failed(ctx, err))
 	}
-	if err := codeError(part.ErrorCode); err != nil {
-		return pipeline.Fetched{}, c.fetchError(ctx, tp, offset, err)
-	}
 	d := decoder{tp: tp, from: offset, maxBytes: c.cfg.DecompressedMaxBytes}
-	if size := firstBatchCut(part.RecordBatches); size > 0 {
-		// Brokers let the first batch through whatever its size. One that does not is asked again.
-		if size > c.cfg.DecompressedMaxBytes {
-			return pipeline.Fetched{}, fmt.Errorf(
-				"a batch of %d bytes is larger than the limit of %d",
-				size,
-				c.cfg.DecompressedMaxBytes,
-			)
-		}
-		part, err = c.fetchPartition(ctx, tp, offset, int32(size))
-		if err == nil {
-			err = codeError(part.ErrorCode)
-		}
-		if err == nil && firstBatchCut(part.RecordBatches) > 0 {
-			err = fmt.Errorf("the broker cuts a batch of %d bytes short", size)
-		}
-		if err != nil {
-			return pipeline.Fetched{}, named(c.failed(ctx, err))
-		}
-	}
 	return d.decode(part)
+}
+
+// fetchWhole fetches one whole batch at least, where there is one. Brokers let the first batch
+// through whatever its size; one that does not is asked again.
+func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
+	*kmsg.FetchResponseTopicPartition, error) {
+	part, err := c.fetchPartition(ctx, tp, offset, c.cfg.FetchMaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	size := firstBatchCut(part.RecordBatches)
+	if size == 0 {
+		return part, nil
+	}
+	if size > min(c.cfg.DecompressedMaxBytes, math.MaxInt32) {
+		return nil, fmt.Errorf("a batch of %d bytes is larger than the limit of %d",
+			size, c.cfg.DecompressedMaxBytes)
+	}
+	part, err = c.fetchPartition(ctx, tp, offset, int32(size))
+	if err == nil && firstBatchCut(part.RecordBatches) > 0 {
+		return nil, fmt.Errorf("the broker cuts a batch of %d bytes short", size)
+	}
+	return part, err
 }
 
 func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition, offset int64,
@@ -194,24 +203,22 @@ func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition,
 		return nil, err
 	}
 	if len(res.Topics) != 1 || len(res.Topics[0].Partitions) != 1 {
-		return nil, fmt.Errorf("asked for one partition, got another number")
+		return nil, errors.New("asked for one partition, got another number")
 	}
-	return &res.Topics[0].Partitions[0], nil
+	part := &res.Topics[0].Partitions[0]
+	return part, codeError(part.ErrorCode)
 }
 
-// fetchError turns the broker's refusal into the pipeline's terms.
-func (c *Client) fetchError(ctx context.Context, tp pipeline.TopicPartition, offset int64,
+// outOfRange finds out what the log holds, and returns the error that says so.
+func (c *Client) outOfRange(ctx context.Context, tp pipeline.TopicPartition, offset int64,
 	cause error) error {
-	if cause != kafkago.OffsetOutOfRange {
-		return named(c.failed(ctx, cause))
-	}
-	start, err := c.listOffset(ctx, tp, askEarliest, 0)
+	start, err := c.listOffset(ctx, tp, askEarliest, readUncommitted)
 	if err != nil {
-		return named(c.failed(ctx, err))
+		return err
 	}
-	end, err := c.listOffset(ctx, tp, askLatest, 0)
+	end, err := c.listOffset(ctx, tp, askLatest, readUncommitted)
 	if err != nil {
-		return named(c.failed(ctx, err))
+		return err
 	}
 	if offset >= start && offset <= end {
 		return fmt.Errorf("the log was changing: %w", cause)

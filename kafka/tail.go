@@ -90,7 +90,7 @@ func (t *tail) deliver(ctx context.Context, records []pipeline.Record) error {
 
 // wait returns err where waiting does not help.
 func (t *tail) wait(ctx context.Context, tp pipeline.TopicPartition, err error) error {
-	if ctx.Err() != nil {
+	if endOf(ctx) != nil {
 		return nil
 	}
 	var gone *pipeline.OutOfRangeError

@@ -101,7 +101,7 @@ func TestFold(t *testing.T) {
 				w.stumble(rnd, i > 0)
 				got := w.final("profiles")
 				maps.Copy(got, w.final("assignments"))
-				w.must(w.store.Close())
+				w.close()
 				if i == 0 {
 					if len(got) < 30 {
 						t.Fatalf("the history is too thin: %d entries", len(got))

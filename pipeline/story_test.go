@@ -21,7 +21,7 @@ var versions = regexp.MustCompile(`"version":\d+,?`)
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		w := newWorld(t, 1)
-		defer func() { w.must(w.store.Close()) }()
+		defer w.close()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			w.t = t
 			out := w.tell(d)

@@ -40,6 +40,7 @@ const (
 	webSchema = `{"type":"record","name":"web","fields":[
 		{"name":"event","type":"string"},
 		{"name":"crm","type":["null","string"],"default":null},
+		{"name":"login","type":["null","string"],"default":null},
 		{"name":"cookie","type":["null","string"],"default":null},
 		{"name":"cookies","type":["null",{"type":"array","items":"string"}],"default":null},
 		{"name":"page","type":["null","string"],"default":null},
@@ -94,6 +95,7 @@ func testModel(t testing.TB) *pipeline.Model {
 				MaxFuture: 5 * time.Minute, Retention: 30 * 24 * time.Hour,
 				Identities: []pipeline.IdentityField{
 					{Path: "crm", Namespace: "crm"},
+					{Path: "login", Namespace: "crm"},
 					{Path: "cookie", Namespace: "cookie"},
 					{Path: "cookies", Namespace: "cookie"},
 				},
@@ -172,6 +174,21 @@ func (w *world) open() {
 	for tp, next := range w.shard.Stats().Figures().Positions {
 		w.next[tp] = next
 	}
+}
+
+// check holds the whole store to its invariants.
+func (w *world) check() {
+	w.t.Helper()
+	report := func(p store.Problem) { w.t.Errorf("check: %s", p) }
+	_, err := w.store.Check(context.Background(), report)
+	w.must(err)
+}
+
+// close ends a test's world.
+func (w *world) close() {
+	w.t.Helper()
+	w.check()
+	w.must(w.store.Close())
 }
 
 func (w *world) must(err error) {

@@ -48,7 +48,11 @@ func (d *daemon) open(ctx context.Context) error {
 	if d.client, err = kafka.New(d.cfg.KafkaConfig(), d.log); err != nil {
 		return err
 	}
-	if err := d.client.EnsureTopics(ctx, d.cfg.OwnedTopics()); err != nil {
+	topics := d.cfg.OwnedTopics()
+	for _, name := range d.cfg.InputTopics() {
+		topics = append(topics, kafka.TopicSpec{Name: name})
+	}
+	if err := d.client.EnsureTopics(ctx, topics); err != nil {
 		return err
 	}
 	if err := d.openStore(); err != nil {

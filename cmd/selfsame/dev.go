@@ -72,7 +72,11 @@ func dev(ctx context.Context, f devFlags) (err error) {
 	if !f.quiet {
 		group.Go("printer", func(ctx context.Context) error { return e.printProfiles(ctx, d) })
 	}
-	return group.Wait()
+	err = group.Wait()
+	if err == nil {
+		fmt.Println("stopped; everything consumed is committed and published")
+	}
+	return err
 }
 
 const devBanner = `

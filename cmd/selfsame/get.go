@@ -44,7 +44,7 @@ ann@example.org.`,
 				return err
 			}
 			var pretty bytes.Buffer
-			if err := json.Indent(&pretty, answer, "", "  "); err != nil {
+			if err := json.Indent(&pretty, bytes.TrimSpace(answer), "", "  "); err != nil {
 				return fmt.Errorf("reading the daemon's answer: %w", err)
 			}
 			pretty.WriteByte('\n')

@@ -28,12 +28,13 @@ func TestMemory(t *testing.T) {
 			Expire: func(_ *testing.T, tp pipeline.TopicPartition, offset int64) {
 				log.Expire(tp, offset)
 			},
-			Write: func(_ *testing.T, tp pipeline.TopicPartition, _ string, rs []pipeline.Record) {
+			Write: func(_ *testing.T, tp pipeline.TopicPartition, _ string,
+				rs []pipeline.Record) {
 				log.Append(tp, rs...)
 			},
 			Transact: func(_ *testing.T, tp pipeline.TopicPartition, rs []pipeline.Record,
-				ok bool) {
-				if ok {
+				commit bool) {
+				if commit {
 					log.Append(tp, rs...)
 				} else {
 					log.Skip(tp, int64(len(rs)))

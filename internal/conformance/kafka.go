@@ -74,10 +74,7 @@ func (c *Cluster) Env(t *testing.T) Env {
 			t.Helper()
 			name := c.Name()
 			spec := kafka.TopicSpec{
-				Name:       name,
-				Partitions: partitions,
-				Configs:    configs,
-				Owned:      true,
+				Name: name, Partitions: partitions, Configs: configs, Owned: true,
 			}
 			if err := quick.EnsureTopics(within(t), []kafka.TopicSpec{spec}); err != nil {
 				t.Fatal(err)
@@ -161,10 +158,9 @@ func reader(records []pipeline.Record) protocol.RecordReader {
 	var rs []kafkago.Record
 	for _, r := range records {
 		rec := kafkago.Record{
-			Time: time.Unix(
-				0,
-				r.Time,
-			), Key: kafkago.NewBytes(r.Key), Value: kafkago.NewBytes(r.Value),
+			Time:  time.Unix(0, r.Time),
+			Key:   kafkago.NewBytes(r.Key),
+			Value: kafkago.NewBytes(r.Value),
 		}
 		for _, h := range r.Headers {
 			rec.Headers = append(rec.Headers, kafkago.Header{Key: h.Key, Value: h.Value})
@@ -225,14 +221,13 @@ func (o *other) begin(ctx context.Context, tp pipeline.TopicPartition) (
 	if err != nil {
 		return nil, err
 	}
+	partitions := []kafkago.AddPartitionToTxn{{Partition: int(tp.Partition)}}
 	for {
 		res, err := o.calls.AddPartitionsToTxn(ctx, &kafkago.AddPartitionsToTxnRequest{
 			TransactionalID: o.name,
 			ProducerID:      producer.ProducerID,
 			ProducerEpoch:   producer.ProducerEpoch,
-			Topics: map[string][]kafkago.AddPartitionToTxn{
-				tp.Topic: {{Partition: int(tp.Partition)}},
-			},
+			Topics:          map[string][]kafkago.AddPartitionToTxn{tp.Topic: partitions},
 		})
 		if err != nil {
 			return nil, err

@@ -49,11 +49,8 @@ func testParallel(t *testing.T, e Env) {
 	var writers sync.WaitGroup
 	ctx := within(t)
 	for p := range int32(partitions) {
-		w := &writer{
-			e:       e,
-			tp:      pipeline.TopicPartition{Topic: topic, Partition: p},
-			session: session,
-		}
+		tp := pipeline.TopicPartition{Topic: topic, Partition: p}
+		w := &writer{e: e, tp: tp, session: session}
 		writers.Go(func() {
 			for i := range batches {
 				b := w.batch(numbered(2*i, 2)...)
@@ -69,8 +66,7 @@ func testParallel(t *testing.T, e Env) {
 	for p := range int32(partitions) {
 		tp := pipeline.TopicPartition{Topic: topic, Partition: p}
 		readers.Go(func() {
-			if got, err := e.Source.Fetch(ctx, tp, 0); err != nil ||
-				len(got.Records) != 2*batches {
+			if got, err := e.Source.Fetch(ctx, tp, 0); err != nil || len(got.Records) != 2*batches {
 				t.Errorf("%s: %d records, %v", tp, len(got.Records), err)
 			}
 		})
@@ -106,8 +102,7 @@ func testTooLarge(t *testing.T, e Env) {
 	}
 }
 
-// testDuplicate: each of the last five batches can be sent again, is given its offset, and is
-// there
+// testDuplicate: each of the last five batches can be sent again, is given its offset, and is there
 // once.
 func testDuplicate(t *testing.T, e Env) {
 	tp := e.topic(t)
@@ -172,8 +167,9 @@ func testFenced(t *testing.T, e Env) {
 	sent, _ := old.produce(t, numbered(0, 1)...)
 	renewed := e.writer(t, first)
 	renewed.produce(t, numbered(1, 1)...)
-	fenced := map[string]*pipeline.Batch{"new": old.batch(numbered(9, 1)...), "again": sent}
-	for name, b := range fenced {
+	for name, b := range map[string]*pipeline.Batch{
+		"new": old.batch(numbered(9, 1)...), "again": sent,
+	} {
 		if _, err := e.produce(within(t), b); !errors.Is(err, pipeline.ErrFenced) {
 			t.Errorf("%s batch of the old session: %v", name, err)
 		}

@@ -32,6 +32,11 @@ var goroutines = map[string]goroutine{
 		owner: "the call that stops the broker",
 		end:   "when the broker has stopped",
 	},
+	"api/server.go": {
+		why:   "it serves while it waits for the end",
+		owner: "Server.Serve",
+		end:   "Serve waits for it",
+	},
 	"internal/conformance/reading.go": {
 		why:   "a fetch has to wait while a record is appended",
 		owner: "the test",

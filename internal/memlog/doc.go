@@ -5,15 +5,9 @@
 //
 //  1. Offsets per partition, never given twice; a start that moves (Expire), an end that can lose
 //     records (Truncate), gaps (Skip, Compact).
-//
-// 2. Idempotent produce: a batch among the last five of its producer in a partition gives its
-// offset
-//
-//	again, any other that does not follow the last is pipeline.ErrSequence.
-//
-// 3. Fencing as a partition leader does it, and no sooner: an older epoch is refused in a
-// partition
-//
-//	   once a newer one has written there. Open alone fences nothing.
-//	4. Timestamps are kept in milliseconds.
+//  2. Idempotent produce: a batch among the last five of its producer in a partition gives its
+//     offset again, any other that does not follow the last is pipeline.ErrSequence.
+//  3. Fencing as a partition leader does it, and no sooner: an older epoch is refused in a
+//     partition once a newer one has written there. Open alone fences nothing.
+//  4. Timestamps are kept in milliseconds.
 package memlog

@@ -120,10 +120,9 @@ func (p *partition) fetch(offset int64, limit int) pipeline.Fetched {
 
 // index returns where the first record at offset or later lies.
 func (p *partition) index(offset int64) int {
-	return sort.Search(
-		len(p.records),
-		func(i int) bool { return p.records[i].Pos.Offset >= offset },
-	)
+	return sort.Search(len(p.records), func(i int) bool {
+		return p.records[i].Pos.Offset >= offset
+	})
 }
 
 func (p *partition) resolve(start pipeline.Start) (int64, error) {

@@ -25,7 +25,7 @@ func newContainer(settings map[string]string) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
 	if err := engine(ctx); err != nil {
-		return nil, fmt.Errorf("%w: no docker engine", errUnavailable)
+		return nil, fmt.Errorf("docker %w: no engine answers", errUnavailable)
 	}
 	ports, err := freePorts(1)
 	if err != nil {

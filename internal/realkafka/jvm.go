@@ -41,7 +41,7 @@ const stopTimeout = 30 * time.Second
 func newJVM(dir string, settings map[string]string) (*Cluster, error) {
 	for _, tool := range []string{"sh", "java", "mvn"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("%w: %s is not installed", errUnavailable, tool)
+			return nil, fmt.Errorf("java %w: %s is not installed", errUnavailable, tool)
 		}
 	}
 	if err := checkJava(); err != nil {
@@ -73,10 +73,10 @@ func checkJava() error {
 	out, err := exec.Command("java", "-version").CombinedOutput()
 	m := javaVersion.FindSubmatch(out)
 	if err != nil || m == nil {
-		return fmt.Errorf("%w: java does not tell its version", errUnavailable)
+		return fmt.Errorf("java %w: it does not tell its version", errUnavailable)
 	}
 	if major, _ := strconv.Atoi(string(m[1])); major < 17 {
-		return fmt.Errorf("%w: java is %d, 17 is needed", errUnavailable, major)
+		return fmt.Errorf("java %w: it is %d, 17 is needed", errUnavailable, major)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func runMaven(work string) error {
 		"dependency:copy-dependencies", "-DincludeScope=runtime",
 		"-DoutputDirectory="+filepath.Join(work, "libs")).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%w: maven cannot fetch it: %w\n%s", errUnavailable, err, out)
+		return fmt.Errorf("java %w: maven cannot fetch kafka: %w\n%s", errUnavailable, err, out)
 	}
 	return nil
 }
@@ -162,8 +162,11 @@ func singleNode() map[string]string {
 		"transaction.state.log.replication.factor": "1",
 		"transaction.state.log.min.isr":            "1",
 		"transaction.state.log.num.partitions":     "1",
-		"group.initial.rebalance.delay.ms":         "0",
-		"log.cleaner.backoff.ms":                   "200",
+		// A broker that was killed is let in again when its session has ended.
+		"broker.session.timeout.ms":        "2000",
+		"broker.heartbeat.interval.ms":     "500",
+		"group.initial.rebalance.delay.ms": "0",
+		"log.cleaner.backoff.ms":           "200",
 	}
 }
 

@@ -103,8 +103,8 @@ func open(dir string, settings map[string]string) (*Cluster, error) {
 	return cluster, nil
 }
 
-// errUnavailable says that nothing here can run a broker.
-var errUnavailable = errors.New("no real Kafka here")
+// errUnavailable says that one way to run a broker is not open here.
+var errUnavailable = errors.New("unavailable")
 
 func choose(dir string, settings map[string]string) (*Cluster, error) {
 	cluster, javaErr := newJVM(dir, settings)
@@ -115,7 +115,7 @@ func choose(dir string, settings map[string]string) (*Cluster, error) {
 	if !errors.Is(dockerErr, errUnavailable) {
 		return cluster, dockerErr
 	}
-	return nil, fmt.Errorf("%w; %w; or set SELFSAME_KAFKA=host:port", javaErr, dockerErr)
+	return nil, fmt.Errorf("no real Kafka: %w; %w; SELFSAME_KAFKA is not set", javaErr, dockerErr)
 }
 
 // await polls until the broker answers a request.

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// execute runs the program with arguments in the working directory.
+func execute(args ...string) error {
+	root := newRoot()
+	root.SetArgs(args)
+	return root.ExecuteContext(context.Background())
+}
+
+// TestDemo plays the example end to end: it fails unless every record is accounted for.
+func TestDemo(t *testing.T) {
+	if err := execute("demo", "--people", "60"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInitIsFineAndKeepsFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := execute("init", "--dir", dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "selfsame.yaml")
+	if err := execute("config", "check", "--config", path); err != nil {
+		t.Errorf("checking what init wrote: %v", err)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "id.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := execute("init", "--dir", dir); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("a second init: %v", err)
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "id.key"))
+	if err != nil || string(after) != string(before) {
+		t.Errorf("the id key changed: %v", err)
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"get"}, {"get", "nothing"}, {"run", "extra"}, {"run", "--nope"},
+		{"tail", "--config", "starter", "--from", "yesterday"},
+	} {
+		err := execute(args...)
+		if args[0] != "tail" && !errors.Is(err, errUsage) || err == nil {
+			t.Errorf("%v: %v, want an error of usage", args, err)
+		}
+	}
+	if code := exitCode(errUsage); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	if code := exitCode(errDamaged); code != exitStore {
+		t.Errorf("exit code %d", code)
+	}
+}
