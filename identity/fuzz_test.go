@@ -7,8 +7,7 @@ import (
 	"selfsame/profile"
 )
 
-// FuzzHistory reads bytes as a history of assertions and removals, and compares every decision
-// with
+// FuzzHistory reads bytes as a history of assertions and removals, and compares every decision with
 // the walk over all links. The first three bytes are the rules; then each step takes three: what
 // and when, and two identities.
 func FuzzHistory(f *testing.F) {
@@ -28,10 +27,8 @@ func FuzzHistory(f *testing.F) {
 		})
 		w.strict = true
 		read := func(b byte) profile.Identity {
-			return profile.Identity{
-				Namespace: spaces[b>>2&3],
-				Value:     string('a' + rune(b&3|b>>4&4)),
-			}
+			value := string('a' + rune(b&3|b>>4&4))
+			return profile.Identity{Namespace: spaces[b>>2&3], Value: value}
 		}
 		for data = data[3:]; len(data) >= 3; data = data[3:] {
 			a, b, time := read(data[1]), read(data[2]), int64(data[0]&15)

@@ -13,8 +13,7 @@ import (
 type Claim struct {
 	Namespace string
 	Value     string
-	// Primary marks the record's own identity: by schema, by configuration or by a flag in the
-	// data.
+	// Primary marks the record's own identity: by schema, configuration or a flag in the data.
 	Primary bool
 }
 

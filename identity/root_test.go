@@ -17,17 +17,9 @@ func TestRoot(t *testing.T) {
 		want    string
 	}{
 		{"alone", []Member{member("ecid:1", 5)}, "ecid:1"},
-		{
-			"the strongest, however young",
-			[]Member{member("ecid:1", 1), member("crm:z", 9)},
-			"crm:z",
-		},
+		{"the strongest", []Member{member("ecid:1", 1), member("crm:z", 9)}, "crm:z"},
 		{"the first seen", []Member{member("email:a", 3), member("email:b", 2)}, "email:b"},
-		{
-			"the smallest of one time",
-			[]Member{member("email:b", 2), member("email:a", 2)},
-			"email:a",
-		},
+		{"the smallest", []Member{member("email:b", 2), member("email:a", 2)}, "email:a"},
 		{"a time before the epoch", []Member{member("ecid:1", 0), member("ecid:2", -1)}, "ecid:2"},
 		{"undeclared last", []Member{member("alien:1", 1), member("ecid:1", 9)}, "ecid:1"},
 		{"undeclared among themselves", []Member{member("b:1", 1), member("a:1", 1)}, "a:1"},
@@ -45,8 +37,7 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-// TestProfileIDGolden pins ids that are on disk and in topics. A change of these breaks every
-// store.
+// TestProfileIDGolden pins ids that are on disk and in topics: a change breaks every store.
 func TestProfileIDGolden(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
 	golden := []struct{ class, id, want string }{
@@ -80,15 +71,8 @@ func TestProfileIDSeparatesItsParts(t *testing.T) {
 		seen[got] = name
 	}
 	one := profile.Identity{Namespace: "crm", Value: "ada"}
-	if NewProfileID(
-		key,
-		"profile",
-		one,
-	) == NewProfileID(
-		[]byte("0123456789abcdeg"),
-		"profile",
-		one,
-	) {
+	other := []byte("0123456789abcdeg")
+	if NewProfileID(key, "profile", one) == NewProfileID(other, "profile", one) {
 		t.Error("the key does not matter")
 	}
 }
@@ -107,8 +91,9 @@ func TestValidateKey(t *testing.T) {
 		t.Error(err)
 	}
 	var short *KeyError
-	if err := ValidateKey(make([]byte, MinKeyBytes-1)); !errors.As(err, &short) ||
-		short.Length != 15 {
+	err := ValidateKey(make([]byte, MinKeyBytes-1))
+	if !errors.As(err, &short) || short.Length != 15 || err.Error() != "the profile id key has "+
+		"15 bytes, at least 16 are needed" {
 		t.Errorf("%v", err)
 	}
 }

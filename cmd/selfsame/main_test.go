@@ -36,7 +36,8 @@ func TestInitIsFineAndKeepsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := execute("init", "--dir", dir); err == nil || !strings.Contains(err.Error(), "exists") {
+	if err := execute("init", "--dir", dir); err == nil ||
+		!strings.Contains(err.Error(), "exists") {
 		t.Errorf("a second init: %v", err)
 	}
 	after, err := os.ReadFile(filepath.Join(dir, "id.key"))

@@ -1,0 +1,203 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"selfsame/profile"
+)
+
+// lentDevice is a graph where login b1 of one person was used on browser 111 of another.
+func lentDevice(t *testing.T) (*Rules, *Graph) {
+	t.Helper()
+	r := mustRules(t, 0,
+		Namespace{Name: "crm", Type: CrossDevice, Unique: true},
+		Namespace{Name: "login", Type: CrossDevice},
+		Namespace{Name: "ecid", Type: Cookie},
+	)
+	g := NewGraph(r)
+	for i, pair := range [][2]string{
+		{"crm:ada", "login:a1"}, {"ecid:111", "login:a1"}, {"crm:ben", "login:b1"},
+		{"ecid:222", "login:b1"}, {"ecid:111", "login:b1"}, {"crm:ben", "ecid:222"},
+	} {
+		ids := []profile.Identity{id(pair[0]), id(pair[1])}
+		if _, _, err := g.Assert(ids, int64(i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r, g
+}
+
+func TestWhy(t *testing.T) {
+	r, g := lentDevice(t)
+	reason, left, err := r.Why(g, Link{id("ecid:111"), id("login:a1"), 2})
+	if err != nil || !left {
+		t.Fatalf("%v, %v", left, err)
+	}
+	got := fmt.Sprintf("%v %v %v", reason.Rule, reason.Conflict, *reason.Against)
+	if want := "unique crm [crm:ada crm:ben] {ecid:111 login:b1 5}"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if _, left, err := r.Why(g, Link{id("crm:ada"), id("login:a1"), 1}); left || err != nil {
+		t.Errorf("an accepted link is left out: %v, %v", left, err)
+	}
+	unknown := Link{id("crm:new"), id("ecid:9"), 1}
+	if _, _, err := r.Why(g, unknown); !errors.Is(err, errInconsistent) {
+		t.Errorf("nothing keeps this link out: %v", err)
+	}
+}
+
+// TestWhyEndsInConflict has no link to blame: two unique values claim to be the same.
+func TestWhyEndsInConflict(t *testing.T) {
+	r, g := lentDevice(t)
+	pair := []profile.Identity{id("crm:ada"), id("crm:ben")}
+	d, changed, err := g.Assert(pair, 9)
+	if err != nil || !changed || len(d.LeftOut) == 0 {
+		t.Fatalf("%+v, %v, %v", d, changed, err)
+	}
+	first := d.LeftOut[0]
+	if first.Rule != (Rule{RuleUnique, "crm"}) || first.Conflict != [2]profile.Identity(pair) {
+		t.Errorf("%+v", first)
+	}
+	reason, left, err := r.Why(g, Link{pair[0], pair[1], 9})
+	if err != nil || !left || reason.Against != nil {
+		t.Errorf("%+v, %v, %v", reason, left, err)
+	}
+}
+
+func TestPath(t *testing.T) {
+	r, g := lentDevice(t)
+	tests := []struct{ from, to, want string }{
+		{"crm:ben", "ecid:111", "[{crm:ben login:b1 3} {ecid:111 login:b1 5}]"},
+		{"ecid:111", "crm:ben", "[{ecid:111 login:b1 5} {crm:ben login:b1 3}]"},
+		{"ecid:222", "login:b1", "[{crm:ben ecid:222 6} {crm:ben login:b1 3}]"},
+		{"crm:ada", "ecid:111", "[]"},
+		{"crm:ada", "crm:ada", "[]"},
+		{"crm:new", "crm:ada", "[]"},
+	}
+	for _, test := range tests {
+		path, err := r.Path(g, id(test.from), id(test.to))
+		if got := fmt.Sprint(path); err != nil || got != test.want {
+			t.Errorf("%s to %s: %s, %v; want %s", test.from, test.to, got, err, test.want)
+		}
+	}
+}
+
+// brokenView answers like a Graph, but for what its fields replace.
+type brokenView struct {
+	*Graph
+	links   func(profile.Identity) ([]Link, error)
+	members func(profile.Identity) ([]profile.Identity, error)
+}
+
+func (v brokenView) Links(i profile.Identity) ([]Link, error) {
+	if v.links != nil {
+		return v.links(i)
+	}
+	return v.Graph.Links(i)
+}
+
+func (v brokenView) Members(i profile.Identity) ([]profile.Identity, error) {
+	if v.members != nil {
+		return v.members(i)
+	}
+	return v.Graph.Members(i)
+}
+
+func TestViewErrorsEndEverything(t *testing.T) {
+	r, g := lentDevice(t)
+	full := errors.New("disk on fire")
+	noLinks := func(profile.Identity) ([]Link, error) { return nil, full }
+	noMembers := func(profile.Identity) ([]profile.Identity, error) { return nil, full }
+	// failAfter lets some reads pass, so that the error strikes later in the walk.
+	failAfter := func(count int) func(profile.Identity) ([]Link, error) {
+		return func(i profile.Identity) ([]Link, error) {
+			if count--; count < 0 {
+				return nil, full
+			}
+			return g.Links(i)
+		}
+	}
+	views := map[string]View{
+		"links":   brokenView{Graph: g, links: noLinks},
+		"members": brokenView{Graph: g, members: noMembers},
+		"late":    brokenView{Graph: g, links: failAfter(1)},
+	}
+	for name, v := range views {
+		d, err := r.Decide(v, id("login:a1"), id("ecid:111"))
+		if !errors.Is(err, full) || d.Region > 0 {
+			t.Errorf("%s: Decide gives %+v, %v", name, d, err)
+		}
+	}
+	for _, name := range []string{"links", "members"} {
+		if _, err := r.Path(views[name], id("crm:ben"), id("ecid:111")); !errors.Is(err, full) {
+			t.Errorf("%s: Path gives %v", name, err)
+		}
+		link := Link{id("ecid:111"), id("login:a1"), 2}
+		if _, _, err := r.Why(views[name], link); !errors.Is(err, full) {
+			t.Errorf("%s: Why gives %v", name, err)
+		}
+	}
+	if _, err := r.Inside(views["members"], id("crm:ada"), id("crm:ben")); !errors.Is(err, full) {
+		t.Errorf("Inside gives %v", err)
+	}
+}
+
+func TestInconsistentViews(t *testing.T) {
+	r, g := lentDevice(t)
+	always := func(ids ...profile.Identity) func(profile.Identity) ([]profile.Identity, error) {
+		return func(profile.Identity) ([]profile.Identity, error) { return ids, nil }
+	}
+	stray := func(link Link) func(profile.Identity) ([]Link, error) {
+		return func(profile.Identity) ([]Link, error) { return []Link{link}, nil }
+	}
+	overlap := func(i profile.Identity) ([]profile.Identity, error) {
+		return []profile.Identity{i, id("shared:1")}, nil
+	}
+	views := map[string]View{
+		"not in its own cluster": brokenView{Graph: g, members: always(id("ecid:9"))},
+		"overlap":                brokenView{Graph: g, members: overlap},
+		"stray link": brokenView{
+			Graph: g,
+			links: stray(Link{id("ecid:8"), id("ecid:9"), 1}),
+		},
+		"reversed link": brokenView{
+			Graph: g,
+			links: stray(Link{id("login:a1"), id("crm:ada"), 1}),
+		},
+	}
+	for name, v := range views {
+		if _, err := r.Decide(v, id("login:a1"), id("ecid:111")); !errors.Is(
+			err,
+			errInconsistent,
+		) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSimulateTellsWhatItRejects(t *testing.T) {
+	events, err := ParseEvents("# people\n@7 crm:ada ecid:1\n\ncrm:a crm:b\necid:null ecid:2\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if events[0].Time != 7 || events[1].Time != 4 || events[1].Line != 4 {
+		t.Errorf("%+v", events)
+	}
+	s, err := Simulate(shop(t), events)
+	got := fmt.Sprintf("%v %v %d %v", s.Clusters, s.Rejected, s.Blocked, err)
+	want := "[[crm:ada ecid:1] [ecid:2]] " +
+		"[{4 two values of unique namespace crm in one record}] 1 <nil>"
+	if got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for text, want := range map[string]string{
+		"crm:a\n@x":  "line 2: the time after @ is not a whole number",
+		"crm:a\ncrm": "line 2: a word is neither namespace:value nor @time",
+	} {
+		if _, err := ParseEvents(text); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
