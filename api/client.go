@@ -102,9 +102,13 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, c.unreachable(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, answerBytes))
+	body, err := io.ReadAll(io.LimitReader(response.Body, answerBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of the daemon at %s: %w", c.base, err)
+	}
+	if len(body) > answerBytes {
+		return nil, fmt.Errorf("what answers at %s is not a selfsame daemon: more than %d bytes",
+			c.base, answerBytes)
 	}
 	if response.StatusCode == http.StatusOK {
 		return body, nil

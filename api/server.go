@@ -75,13 +75,16 @@ func (s *Server) Serve(ctx context.Context) error {
 		return errors.New("serving the API: it does not listen")
 	}
 	s.log.Info("the API listens", "address", s.listener.Addr().String())
-	ended := make(chan error, 1) // the result of the one shutdown
-	running := context.AfterFunc(ctx, func() { ended <- s.shutdown(context.WithoutCancel(ctx)) })
-	err := s.http.Serve(s.listener)
-	if running() {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-served:
 		return fmt.Errorf("serving the API: %w", err)
+	case <-ctx.Done():
 	}
-	return <-ended
+	err := s.shutdown(context.WithoutCancel(ctx))
+	<-served
+	return err
 }
 
 func (s *Server) shutdown(ctx context.Context) error {

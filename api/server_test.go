@@ -162,11 +162,17 @@ func TestClientElsewhere(t *testing.T) {
 		http.Redirect(w, r, "/caught", http.StatusFound)
 	})
 	mux.HandleFunc("/caught", func(http.ResponseWriter, *http.Request) { reached = true })
+	mux.HandleFunc("/endless/", func(w http.ResponseWriter, _ *http.Request) {
+		block := make([]byte, 1<<20)
+		for n := 0; n <= answerBytes; n += len(block) {
+			_, _ = w.Write(block)
+		}
+	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	q := ProfileQuery{Namespace: "email", Value: "bob@example.org"}
-	for _, at := range []string{server.URL + "/plain", server.URL + "/away/"} {
-		_, err := NewClient(at, "secret").Profile(t.Context(), q)
+	for _, at := range []string{"/plain", "/away/", "/endless"} {
+		_, err := NewClient(server.URL+at, "secret").Profile(t.Context(), q)
 		if err == nil || !strings.Contains(err.Error(), "is not a selfsame daemon") {
 			t.Errorf("%s: got %v", at, err)
 		}
