@@ -66,8 +66,8 @@ func newCollector(b Backend) *collector {
 		position:      d("position", "Offset of the next record to consume.", "topic", "partition"),
 		outbox:        d("outbox_depth", "Output entries not yet acknowledged by Kafka."),
 
-		disk:     d("store_disk_bytes", "Size of all files of the store."),
-		wal:      d("store_wal_bytes", "Size of its write-ahead log."),
+		disk:     d("store_disk_bytes", "Size of all files but the log being written."),
+		wal:      d("store_wal_bytes", "Bytes in the write-ahead log."),
 		memtable: d("store_memtable_bytes", "Memory held by memtables."),
 		cache:    d("store_cache_bytes", "Memory held by the block cache."),
 		hits:     d("store_cache_hits_total", "Blocks found in the block cache."),

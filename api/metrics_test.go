@@ -50,6 +50,9 @@ func TestMetricsAddUp(t *testing.T) {
 				`dataset="`+dataset+`",reason="`+string(reason)+`"`)
 		}
 	}
+	if wal := regexp.MustCompile(`(?m)^selfsame_store_wal_bytes [1-9]`); !wal.MatchString(text) {
+		t.Error("commits have left nothing in the log")
+	}
 	if strings.Contains(text, "example.org") {
 		t.Error("holds a personal value")
 	}
