@@ -23,8 +23,11 @@ var (
 	ErrUnauthorized = errors.New("the daemon wants another token: is SELFSAME_TOKEN the daemon's?")
 )
 
-// clientTimeout is for a whole request.
-const clientTimeout = 10 * time.Second
+// Limits of a client.
+const (
+	clientTimeout = 10 * time.Second // of a whole request
+	answerBytes   = 64 << 20         // more is no answer of a daemon
+)
 
 // Client asks a running daemon. Safe for concurrent use.
 type Client struct {
@@ -60,7 +63,7 @@ func baseURL(address string) string {
 
 // ProfileQuery names a merged profile by one of its identities.
 type ProfileQuery struct {
-	Class      string // "": the only one
+	Class      string // "": DefaultClass
 	Namespace  string
 	Value      string
 	Policy     string // "": the default policy of the class
@@ -99,9 +102,13 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, c.unreachable(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	body, err := io.ReadAll(io.LimitReader(response.Body, answerBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of the daemon at %s: %w", c.base, err)
+	}
+	if len(body) > answerBytes {
+		return nil, fmt.Errorf("what answers at %s is not a selfsame daemon: more than %d bytes",
+			c.base, answerBytes)
 	}
 	if response.StatusCode == http.StatusOK {
 		return body, nil

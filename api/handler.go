@@ -11,32 +11,38 @@ import (
 	"strings"
 )
 
-// handler routes requests by exact path.
+// handler routes requests by exact path, else by what the path starts with. Unlike http.ServeMux it
+// redirects nothing: cleaning a path would make another identity of a value with "//" or "..".
 type handler struct {
 	backend Backend
 	token   string
 	log     *slog.Logger
-	routes  map[string]http.HandlerFunc
-	profile http.HandlerFunc // under profilePath; nil: not served
+	exact   map[string]http.HandlerFunc
+	under   map[string]http.HandlerFunc // none is a prefix of another
 }
 
-const profilePath = "/debug/pprof/"
+// Paths that others lie under.
+const (
+	profilesPath = "/v1/profiles/"
+	pprofPath    = "/debug/pprof/"
+)
 
 func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 	h := &handler{backend: b, token: o.Token, log: log}
-	h.routes = map[string]http.HandlerFunc{
-		"/v1/profiles": h.profiles,
+	h.exact = map[string]http.HandlerFunc{
+		"/v1/profiles": h.profileByQuery,
 		"/v1/status":   h.status,
 		"/healthz":     h.health,
 		"/readyz":      h.ready,
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
 	}
+	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath}
 	if o.Pprof {
-		h.profile = pprof.Index
-		h.routes[profilePath+"cmdline"] = pprof.Cmdline
-		h.routes[profilePath+"profile"] = pprof.Profile
-		h.routes[profilePath+"symbol"] = pprof.Symbol
-		h.routes[profilePath+"trace"] = pprof.Trace
+		h.under[pprofPath] = pprof.Index
+		h.exact[pprofPath+"cmdline"] = pprof.Cmdline
+		h.exact[pprofPath+"profile"] = pprof.Profile
+		h.exact[pprofPath+"symbol"] = pprof.Symbol
+		h.exact[pprofPath+"trace"] = pprof.Trace
 	}
 	return h
 }
@@ -48,11 +54,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admit(w, r) {
 		return
 	}
-	route, known := h.routes[r.URL.Path]
-	if !known && h.profile != nil && strings.HasPrefix(r.URL.Path, profilePath) {
-		route, known = h.profile, true
-	}
-	if !known {
+	route := h.route(r.URL.EscapedPath())
+	if route == nil {
 		writeError(w, http.StatusNotFound, "there is nothing at this path")
 		return
 	}
@@ -62,6 +65,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	route(w, r)
+}
+
+// route finds what serves a path, nil where nothing does.
+func (h *handler) route(path string) http.HandlerFunc {
+	if route, known := h.exact[path]; known {
+		return route
+	}
+	for prefix, route := range h.under {
+		if strings.HasPrefix(path, prefix) {
+			return route
+		}
+	}
+	return nil
 }
 
 // admit answers a request that may not be served, and reports whether it may. Probes always may:

@@ -2,36 +2,59 @@ package api
 
 import (
 	"encoding/json"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"selfsame/pipeline"
 )
 
 func TestProfiles(t *testing.T) {
 	w := newWorld(t)
 	w.send("crm", ann(1))
+	w.send("crm", `{"id":"a/b//..","name":"Bob"}`)
 	tests := []struct {
-		query string
-		code  int
-		want  string // part of the body
+		target string // after /v1/profiles
+		code   int
+		want   string // part of the body
 	}{
-		{"identity=email:ann@example.org", 200, `"name":"Ann"`},
-		{"identity=email:ANN@EXAMPLE.ORG&class=profile&policy=default", 200, `"name":"Ann"`},
-		{"identity=crm:1&provenance=true", 200, `"provenance":{"email":{"dataset":"crm"`},
-		{"identity=crm:2", 404, `{"error":"no profile has this identity"}`},
+		{"?identity=email:ann@example.org", 200, `"name":"Ann"`},
+		{"?identity=email:ANN@EXAMPLE.ORG&class=profile&policy=default", 200, `"name":"Ann"`},
+		{"?identity=crm:1&provenance=true", 200, `"provenance":{"email":{"dataset":"crm"`},
+		{"?identity=crm:2", 404, `{"error":"no profile has this identity"}`},
 		{"", 400, "NAMESPACE:VALUE"},
-		{"identity=1", 400, "NAMESPACE:VALUE"},
-		{"identity=crm:1&identity=crm:2", 400, "given twice"},
-		{"identity=crm:1&polcy=x", 400, "no parameter"},
-		{"identity=crm:1&policy=x", 400, "no merge policy"},
-		{"identity=crm:1&class=x", 400, "no entity class"},
-		{"identity=fax:1", 400, "no namespace"},
-		{"identity=crm:1&provenance=maybe", 400, "true or false"},
-		{"identity=%zz", 400, "reading the query"},
+		{"?identity=1", 400, "NAMESPACE:VALUE"},
+		{"?identity=crm:1&identity=crm:2", 400, "given twice"},
+		{"?identity=crm:1&polcy=x", 400, "no parameter"},
+		{"?identity=crm:1&=x", 400, "no parameter"},
+		{"?identity=crm:1&policy=x", 400, "no merge policy"},
+		{"?identity=crm:1&class=x", 400, "no entity class"},
+		{"?identity=fax:1", 400, "no namespace"},
+		{"?identity=crm:unknown", 400, "blocked"},
+		{"?identity=crm:1&provenance=maybe", 400, "true or false"},
+		{"?identity=%zz", 400, "reading the query"},
+		{"/email/ann@example.org", 200, `"name":"Ann"`},
+		{"/email/ann%40example.org?provenance=1", 200, `"provenance":{"email":{"dataset":"crm"`},
+		{"/crm/a%2Fb%2F%2F..", 200, `"name":"Bob"`},
+		{"/crm/a/b//..", 200, `"name":"Bob"`},
+		{"/crm/a/b", 404, "no profile"},
+		{"/crm/2", 404, "no profile"},
+		{"/crm/1?policy=x", 400, "no merge policy"},
+		{"/crm/1?identity=crm:1", 400, "no parameter"},
+		{"/crm%2F1", 400, "NAMESPACE/VALUE"},
+		{"/crm/", 400, "NAMESPACE/VALUE"},
+		{"//1", 400, "NAMESPACE/VALUE"},
+		{"/", 400, "NAMESPACE/VALUE"},
 	}
 	for _, test := range tests {
-		code, body := w.get("/v1/profiles?" + test.query)
+		code, body := w.get("/v1/profiles" + test.target)
 		if code != test.code || !strings.Contains(body, test.want) || !json.Valid([]byte(body)) {
-			t.Errorf("%s: got %d %s want %d %s", test.query, code, body, test.code, test.want)
+			t.Errorf("%s: got %d %s want %d %s", test.target, code, body, test.code, test.want)
 		}
 	}
 	if _, body := w.get("/v1/profiles?identity=crm:1"); strings.Contains(body, "provenance") {
@@ -72,6 +95,9 @@ func TestAdmission(t *testing.T) {
 		{"health", closed, "GET", "/healthz", "Host: 10.0.0.7:8080", 200},
 		{"readiness", closed, "GET", "/readyz", "", 200},
 		{"unknown path", open, "GET", "/v1/profile", "", 404},
+		{"path not clean", open, "GET", "/v1//status", "", 404},
+		{"post to an unknown path", open, "POST", "/x", "", 404},
+		{"delete", open, "DELETE", "/v1/profiles/crm/1", "", 405},
 		{"no pprof", open, "GET", "/debug/pprof/", "", 404},
 		{"pprof", Options{Pprof: true}, "GET", "/debug/pprof/", "", 200},
 		{"one of pprof", Options{Pprof: true}, "GET", "/debug/pprof/goroutine", "", 200},
@@ -109,14 +135,64 @@ func TestStatus(t *testing.T) {
 	w := newWorld(t)
 	w.send("crm", ann(1), "{", ann(2))
 	code, body := w.get("/v1/status")
-	for _, want := range []string{
-		`"version":"1.2.3","ready":true,"outboxDepth":`,
-		`"partitions":[{"topic":"crm","partition":0,"position":3,"lag":null}]`,
-		`"datasets":[{"name":"crm","consumed":3,"accepted":2,"duplicate":0,"superseded":0,`,
-		`"malformed":1`, `"too_old":0`,
-	} {
-		if code != 200 || !strings.Contains(body, want) {
-			t.Errorf("%d %s lacks %s", code, body, want)
+	var got status
+	must(t, json.Unmarshal([]byte(body), &got))
+	position := int64(3)
+	want := status{
+		Version: "1.2.3", Ready: true, OutboxDepth: w.backend.Store.OutboxDepth(),
+		Partitions: []partitionStatus{{Topic: "crm", Position: &position}},
+		Datasets: []datasetStatus{
+			{Name: "crm", Topic: "crm", Entity: "profile", Class: "record", Consumed: 3,
+				Accepted: 2, Rejected: rejections(pipeline.DatasetStats{
+					Rejected: map[pipeline.Reason]uint64{pipeline.ReasonMalformed: 1}})},
+			{Name: "web", Topic: "web", Entity: "profile", Class: "event",
+				Rejected: rejections(pipeline.DatasetStats{})},
+		},
+		Topics: []topicStatus{{Topic: "assignments"}, {Topic: "dead"}, {Topic: "identity"},
+			{Topic: "profiles"}},
+	}
+	if code != 200 || !reflect.DeepEqual(got, want) || want.OutboxDepth == 0 {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestPage holds docs/http.md to the code: the same endpoints, and every field of the status.
+func TestPage(t *testing.T) {
+	raw, err := os.ReadFile("../docs/http.md")
+	must(t, err)
+	page := string(raw)
+	var documented []string
+	headings := regexp.MustCompile(`(?m)^## (GET .*)$`)
+	for _, heading := range headings.FindAllStringSubmatch(page, -1) {
+		for _, endpoint := range strings.Split(heading[1], ", ") {
+			path := strings.TrimPrefix(endpoint, "GET ")
+			documented = append(documented, strings.TrimSuffix(path, "NAMESPACE/VALUE"))
+		}
+	}
+	w := newWorld(t)
+	h := newHandler(Options{Pprof: true}, w.backend, slog.New(slog.DiscardHandler))
+	served := slices.Collect(maps.Keys(h.under))
+	for path := range h.exact {
+		if !strings.HasPrefix(path, pprofPath) {
+			served = append(served, path)
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(served)
+	if len(served) == 0 || !slices.Equal(documented, served) {
+		t.Errorf("docs/http.md has %v, served are %v", documented, served)
+	}
+	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{}} {
+		for field := range reflect.TypeOf(body).Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if !strings.Contains(page, "`"+name+"`") {
+				t.Errorf("docs/http.md lacks field %s", name)
+			}
+		}
+	}
+	for _, name := range []string{"identity", "class", "policy", "provenance"} {
+		if !strings.Contains(page, "| `"+name+"` |") {
+			t.Errorf("docs/http.md lacks parameter %s", name)
 		}
 	}
 }

@@ -13,20 +13,25 @@ import (
 	"selfsame/pipeline"
 )
 
-// metricsHandler serves a registry of its own; there is no global one.
+// metricsHandler serves what there is to know of a backend.
 func metricsHandler(b Backend, log *slog.Logger) http.Handler {
+	return registryHandler(newCollector(b), log)
+}
+
+// registryHandler serves a registry of its own; there is no global one.
+func registryHandler(c *collector, log *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(b),
-		collectors.NewGoCollector(),
+	registry.MustRegister(c, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
 	})
 }
 
-// collector reads the figures when it is asked, so that a scrape shows one moment: what was
-// consumed is the sum of what became of it.
+// collector reads the figures when it is asked, so that a scrape shows one moment: of each
+// dataset, what was consumed is the sum of what became of it.
 type collector struct {
+	figures func() pipeline.Figures
 	backend Backend
 	metrics metrics
 }
@@ -35,36 +40,42 @@ type collector struct {
 type metrics struct {
 	consumed, accepted, rejected, duplicate, superseded *prometheus.Desc
 	emitted, tombstones, blocked, links                 *prometheus.Desc
-	commits, lag, position, outbox, build               *prometheus.Desc
-	disk, memtable, cache, hits, misses, debt, l0       *prometheus.Desc
+	commits, commitSeconds, lag, position, outbox       *prometheus.Desc
+	disk, wal, memtable, cache, hits, misses, debt, l0  *prometheus.Desc
+	build                                               *prometheus.Desc
 }
 
 func newCollector(b Backend) *collector {
 	d := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("selfsame_"+name, help, labels, nil)
 	}
-	return &collector{backend: b, metrics: metrics{
+	return &collector{figures: b.Stats.Figures, backend: b, metrics: metrics{
 		consumed:   d("records_consumed_total", "Input records consumed.", "dataset"),
-		accepted:   d("records_accepted_total", "Input records that were taken in.", "dataset"),
-		rejected:   d("records_rejected_total", "Input records rejected.", "dataset", "reason"),
-		duplicate:  d("records_duplicate_total", "Copies of known events.", "dataset"),
-		superseded: d("records_superseded_total", "Records overruled by later ones.", "dataset"),
+		accepted:   d("records_accepted_total", "Of them, taken in.", "dataset"),
+		rejected:   d("records_rejected_total", "Of them, dead-lettered.", "dataset", "reason"),
+		duplicate:  d("records_duplicate_total", "Of them, copies of known events.", "dataset"),
+		superseded: d("records_superseded_total", "Of them, overruled by later ones.", "dataset"),
 		emitted:    d("records_emitted_total", "Output records published.", "topic"),
 		tombstones: d("tombstones_total", "Output records that delete a profile."),
 		blocked:    d("identities_blocked_total", "Identities ignored for a blocked value."),
 		links:      d("links_decided_total", "Links looked at by graph decisions."),
-		commits:    d("commit_seconds", "Time that commits to the store took."),
-		lag:        d("lag_records", "Records not yet fetched.", "topic", "partition"),
-		position:   d("position", "Offset of the next record to consume.", "topic", "partition"),
-		outbox:     d("outbox_depth", "Outbox entries not yet acknowledged by Kafka."),
-		build:      d("build_info", "1, with what the program is.", "version", "go_version"),
-		disk:       d("store_disk_bytes", "Size of all files of the store."),
-		memtable:   d("store_memtable_bytes", "Memory held by memtables."),
-		cache:      d("store_cache_bytes", "Memory held by the block cache."),
-		hits:       d("store_cache_hits_total", "Blocks found in the block cache."),
-		misses:     d("store_cache_misses_total", "Blocks not found in the block cache."),
-		debt:       d("store_compaction_debt_bytes", "Bytes that compaction has yet to rewrite."),
-		l0:         d("store_l0_files", "Files in level 0 of the store."),
+
+		commits:       d("commits_total", "Commits to the store."),
+		commitSeconds: d("commit_seconds", "Time of a commit, decisions included."),
+		lag:           d("lag_records", "Records not yet fetched.", "topic", "partition"),
+		position:      d("position", "Offset of the next record to consume.", "topic", "partition"),
+		outbox:        d("outbox_depth", "Output entries not yet acknowledged by Kafka."),
+
+		disk:     d("store_disk_bytes", "Size of all files but the log being written."),
+		wal:      d("store_wal_bytes", "Bytes in the write-ahead log."),
+		memtable: d("store_memtable_bytes", "Memory held by memtables."),
+		cache:    d("store_cache_bytes", "Memory held by the block cache."),
+		hits:     d("store_cache_hits_total", "Blocks found in the block cache."),
+		misses:   d("store_cache_misses_total", "Blocks not found in the block cache."),
+		debt:     d("store_compaction_debt_bytes", "Bytes that compaction has yet to rewrite."),
+		l0:       d("store_l0_files", "Files in level 0."),
+
+		build: d("build_info", "Always 1.", "version", "go_version"),
 	}}
 }
 
@@ -72,8 +83,9 @@ func newCollector(b Backend) *collector {
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	m := &c.metrics
 	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
-		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.lag, m.position,
-		m.outbox, m.build, m.disk, m.memtable, m.cache, m.hits, m.misses, m.debt, m.l0} {
+		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.commitSeconds,
+		m.lag, m.position, m.outbox, m.disk, m.wal, m.memtable, m.cache, m.hits, m.misses, m.debt,
+		m.l0, m.build} {
 		to <- d
 	}
 }
@@ -81,7 +93,7 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	out := sending(to)
-	f := c.backend.Stats.Figures()
+	f := c.figures()
 	c.collectRecords(out, f)
 	c.collectProgress(out, f)
 	c.collectStore(out)
@@ -116,7 +128,9 @@ func (c *collector) collectProgress(out sending, f pipeline.Figures) {
 	for i, bound := range pipeline.CommitBounds() {
 		buckets[bound] = f.CommitBuckets[i]
 	}
-	out <- prometheus.MustNewConstHistogram(c.metrics.commits, f.Commits, f.CommitSeconds, buckets)
+	out.counter(c.metrics.commits, f.Commits)
+	out <- prometheus.MustNewConstHistogram(c.metrics.commitSeconds, f.Commits, f.CommitSeconds,
+		buckets)
 	for tp, n := range f.Lag {
 		out.gauge(c.metrics.lag, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
 	}
@@ -129,6 +143,7 @@ func (c *collector) collectProgress(out sending, f pipeline.Figures) {
 func (c *collector) collectStore(out sending) {
 	m, f := &c.metrics, c.backend.Store.Figures()
 	out.gauge(m.disk, float64(f.DiskBytes))
+	out.gauge(m.wal, float64(f.WALBytes))
 	out.gauge(m.memtable, float64(f.MemtableBytes))
 	out.gauge(m.cache, float64(f.CacheBytes))
 	out.counter(m.hits, uint64(f.CacheHits))

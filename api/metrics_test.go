@@ -1,8 +1,11 @@
 package api
 
 import (
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,60 +13,58 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"selfsame/pipeline"
 )
 
-// TestMetricsAddUp takes the sum from the text that a scraper reads.
+// TestMetricsAddUp takes the sums from the text that a scraper reads.
 func TestMetricsAddUp(t *testing.T) {
 	w := newWorld(t)
 	w.send("crm", ann(1), "{", ann(2), `{"id":7}`)
 	w.send("web", `{"event":"a","crm":"1"}`, `{"event":"a","crm":"1"}`)
+	w.sendWith("crm", []pipeline.Header{{Key: pipeline.HeaderDataset, Value: []byte("x")}}, ann(1))
 	w.now = w.now.Add(-time.Hour)
 	w.send("crm", ann(1)) // older than what is known
 	code, text := w.get("/metrics")
 	if code != 200 {
 		t.Fatalf("%d %s", code, text)
 	}
-	total := func(name string) float64 { return sum(t, text, "selfsame_records_"+name+"_total") }
-	want := map[string]float64{"consumed": 7, "accepted": 3, "rejected": 2, "duplicate": 1,
-		"superseded": 1}
-	for name, n := range want {
-		if got := total(name); got != n {
-			t.Errorf("%s: got %v want %v", name, got, n)
+	outcomes := []string{"consumed", "accepted", "rejected", "duplicate", "superseded"}
+	for dataset, want := range map[string][]float64{
+		"crm": {5, 2, 2, 0, 1}, "web": {2, 1, 0, 1, 0}, noDataset: {1, 0, 1, 0, 0},
+	} {
+		var got []float64
+		for _, outcome := range outcomes {
+			name := "selfsame_records_" + outcome + "_total"
+			got = append(got, sum(t, text, name, `dataset="`+dataset+`"`))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v want %v for %v", dataset, got, want, outcomes)
+		}
+		if got[0] != got[1]+got[2]+got[3]+got[4] {
+			t.Errorf("%s: %v do not add up", dataset, got)
+		}
+		for _, reason := range pipeline.Reasons() {
+			sum(t, text, "selfsame_records_rejected_total",
+				`dataset="`+dataset+`",reason="`+string(reason)+`"`)
 		}
 	}
-	parts := total("accepted") + total("rejected") + total("duplicate") + total("superseded")
-	if total("consumed") != parts {
-		t.Errorf("consumed %v, the rest %v", total("consumed"), parts)
-	}
-	for _, reason := range pipeline.Reasons() {
-		for _, dataset := range []string{"crm", noDataset} {
-			want := `selfsame_records_rejected_total{dataset="` + dataset + `",reason="` +
-				string(reason) + `"} `
-			if !strings.Contains(text, want) {
-				t.Errorf("lacks %s", want)
-			}
-		}
-	}
-	for _, want := range []string{`selfsame_position{partition="0",topic="crm"} `,
-		`selfsame_commit_seconds_bucket{le="+Inf"} `, `version="1.2.3"} 1`, "go_goroutines ",
-		"process_start_time_seconds ", `selfsame_records_emitted_total{topic="profiles"} 0`} {
-		if !strings.Contains(text, want) {
-			t.Errorf("lacks %s", want)
-		}
+	if wal := regexp.MustCompile(`(?m)^selfsame_store_wal_bytes [1-9]`); !wal.MatchString(text) {
+		t.Error("commits have left nothing in the log")
 	}
 	if strings.Contains(text, "example.org") {
 		t.Error("holds a personal value")
 	}
 }
 
-// sum adds up the samples of a metric over all labels.
-func sum(t *testing.T, text, name string) float64 {
+// sum adds up the samples of a metric that have these labels, and fails where there are none.
+func sum(t *testing.T, text, name, labels string) float64 {
 	t.Helper()
-	samples := regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)$`).FindAllStringSubmatch(text, -1)
+	sample := regexp.MustCompile(`(?m)^` + name + `\{` + regexp.QuoteMeta(labels) + `.*\} (\S+)$`)
+	samples := sample.FindAllStringSubmatch(text, -1)
 	if len(samples) == 0 {
-		t.Fatalf("no sample of %s", name)
+		t.Fatalf("no sample of %s with %s", name, labels)
 	}
 	var total float64
 	for _, sample := range samples {
@@ -74,22 +75,85 @@ func sum(t *testing.T, text, name string) float64 {
 	return total
 }
 
-// TestMetricsPage holds docs/metrics.md to the code: the same names, no more and no fewer.
-func TestMetricsPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/metrics.md")
-	must(t, err)
-	rows := regexp.MustCompile("(?m)^\\| `(selfsame_[a-z0-9_]+)`").FindAllSubmatch(page, -1)
-	var documented []string
-	for _, row := range rows {
-		documented = append(documented, string(row[1]))
+// TestMetricsText compares every sample of figures made up for the purpose, the engine's and the
+// runtime's apart, and holds the whole to the conventions.
+func TestMetricsText(t *testing.T) {
+	w := newWorld(t)
+	c := newCollector(w.backend)
+	tp := pipeline.TopicPartition{Topic: "crm", Partition: 3}
+	c.figures = func() pipeline.Figures {
+		f := pipeline.Figures{
+			Datasets: map[string]pipeline.DatasetStats{"crm": {Consumed: 10, Accepted: 1,
+				Duplicate: 2, Superseded: 3, Rejected: map[pipeline.Reason]uint64{"too_old": 4}}},
+			Emitted: map[string]uint64{"profiles": 5}, Tombstones: 6, Blocked: 7, LinksDecided: 8,
+			Commits: 4, CommitSeconds: 12.5,
+			Lag:       map[pipeline.TopicPartition]int64{tp: 9},
+			Positions: map[pipeline.TopicPartition]int64{tp: 11},
+		}
+		for i, bound := range pipeline.CommitBounds() {
+			if bound >= .05 {
+				f.CommitBuckets[i] = 3
+			}
+		}
+		return f
 	}
-	descs := make(chan *prometheus.Desc, 1000)
-	newCollector(Backend{}).Describe(descs)
-	close(descs)
+	text := scrape(t, c)
+	for _, want := range []string{
+		`selfsame_records_consumed_total{dataset="crm"} 10`,
+		`selfsame_records_accepted_total{dataset="crm"} 1`,
+		`selfsame_records_duplicate_total{dataset="crm"} 2`,
+		`selfsame_records_superseded_total{dataset="crm"} 3`,
+		`selfsame_records_rejected_total{dataset="crm",reason="too_old"} 4`,
+		`selfsame_records_rejected_total{dataset="crm",reason="malformed"} 0`,
+		`selfsame_records_consumed_total{dataset="(none)"} 0`,
+		`selfsame_records_emitted_total{topic="profiles"} 5`,
+		`selfsame_tombstones_total 6`,
+		`selfsame_identities_blocked_total 7`,
+		`selfsame_links_decided_total 8`,
+		`selfsame_commits_total 4`,
+		`selfsame_commit_seconds_bucket{le="0.02"} 0`,
+		`selfsame_commit_seconds_bucket{le="0.05"} 3`,
+		`selfsame_commit_seconds_bucket{le="+Inf"} 4`,
+		`selfsame_commit_seconds_sum 12.5`,
+		`selfsame_commit_seconds_count 4`,
+		`selfsame_lag_records{partition="3",topic="crm"} 9`,
+		`selfsame_position{partition="3",topic="crm"} 11`,
+		`selfsame_outbox_depth 0`,
+		`selfsame_build_info{go_version="` + runtime.Version() + `",version="1.2.3"} 1`,
+	} {
+		if !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	must(t, err)
+	for _, problem := range problems {
+		t.Errorf("%s: %s", problem.Metric, problem.Text)
+	}
+	checkMetricsPage(t, c, text)
+}
+
+func scrape(t *testing.T, c *collector) string {
+	t.Helper()
+	recorded := httptest.NewRecorder()
+	handler := registryHandler(c, slog.New(slog.DiscardHandler))
+	handler.ServeHTTP(recorded, httptest.NewRequest("GET", "/metrics", nil))
+	if recorded.Code != 200 {
+		t.Fatalf("%d %s", recorded.Code, recorded.Body)
+	}
+	return recorded.Body.String()
+}
+
+// checkMetricsPage holds docs/metrics.md to the code: the same metrics, no more and no fewer, with
+// the type, labels and meaning of each, and the same reasons. text must hold every metric.
+func checkMetricsPage(t *testing.T, c *collector, text string) {
+	raw, err := os.ReadFile("../docs/metrics.md")
+	must(t, err)
+	page := string(raw)
+	documented := regexp.MustCompile("(?m)^\\| `selfsame_.*$").FindAllString(page, -1)
 	var exported []string
-	fqName := regexp.MustCompile(`fqName: "([^"]*)"`)
-	for d := range descs {
-		exported = append(exported, fqName.FindStringSubmatch(d.String())[1])
+	for _, m := range metricsOf(c) {
+		exported = append(exported, m.row(t, text))
 	}
 	slices.Sort(documented)
 	slices.Sort(exported)
@@ -97,9 +161,57 @@ func TestMetricsPage(t *testing.T) {
 		t.Errorf("docs/metrics.md has\n%s\nexported are\n%s",
 			strings.Join(documented, "\n"), strings.Join(exported, "\n"))
 	}
-	for _, name := range regexp.MustCompile(`selfsame_[a-z0-9_]+`).FindAllString(string(page), -1) {
-		if !slices.Contains(exported, name) {
+	all := strings.Join(exported, "\n")
+	for _, name := range regexp.MustCompile(`selfsame_[a-z0-9_]+`).FindAllString(page, -1) {
+		if !strings.Contains(all, "`"+name+"`") {
 			t.Errorf("docs/metrics.md speaks of %s, which is not exported", name)
 		}
 	}
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllStringSubmatch(text, -1) {
+		group, _, _ := strings.Cut(name[1], "_")
+		if group == "selfsame" && !strings.Contains(all, "`"+name[1]+"`") ||
+			group != "selfsame" && !strings.Contains(page, "`"+group+"_*`") {
+			t.Errorf("%s is exported and not in docs/metrics.md", name[1])
+		}
+	}
+	for _, reason := range pipeline.Reasons() {
+		if !strings.Contains(page, "`"+string(reason)+"`") {
+			t.Errorf("docs/metrics.md lacks reason %s", reason)
+		}
+	}
+}
+
+// described is what a description says.
+type described struct {
+	name, help string
+	labels     []string
+}
+
+func metricsOf(c *collector) []described {
+	descs := make(chan *prometheus.Desc, 1000)
+	c.Describe(descs)
+	close(descs)
+	parts := regexp.MustCompile(`fqName: "([^"]*)", help: "([^"]*)".*variableLabels: \{([^}]*)\}`)
+	var all []described
+	for d := range descs {
+		m := parts.FindStringSubmatch(d.String())
+		all = append(all, described{m[1], m[2], strings.FieldsFunc(m[3],
+			func(r rune) bool { return r == ',' })})
+	}
+	return all
+}
+
+// row is the line of docs/metrics.md for a metric.
+func (d described) row(t *testing.T, text string) string {
+	t.Helper()
+	kind := regexp.MustCompile(`(?m)^# TYPE ` + d.name + ` (\S+)$`).FindStringSubmatch(text)
+	if kind == nil {
+		t.Errorf("%s is described and not exported", d.name)
+		return d.name
+	}
+	labels := ""
+	if len(d.labels) > 0 {
+		labels = "`" + strings.Join(d.labels, "`, `") + "` "
+	}
+	return "| `" + d.name + "` | " + kind[1] + " | " + labels + "| " + d.help + " |"
 }

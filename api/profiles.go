@@ -3,22 +3,51 @@ package api
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"selfsame/pipeline"
 	"selfsame/profile"
 )
 
-// profiles answers GET /v1/profiles.
-func (h *handler) profiles(w http.ResponseWriter, r *http.Request) {
-	q, provenance, err := h.query(r.URL.RawQuery)
+// DefaultClass is the entity class that is meant where a request names none: people.
+const DefaultClass = "profile"
+
+// profileByQuery answers GET /v1/profiles?identity=NAMESPACE:VALUE.
+func (h *handler) profileByQuery(w http.ResponseWriter, r *http.Request) {
+	asked, err := readQuery(r.URL.RawQuery, "identity")
+	if err == nil && asked.Namespace == "" {
+		err = errIdentity
+	}
+	h.answerProfile(w, asked, err)
+}
+
+// profileByPath answers GET /v1/profiles/NAMESPACE/VALUE. Slashes in the value may be escaped.
+func (h *handler) profileByPath(w http.ResponseWriter, r *http.Request) {
+	asked, err := readQuery(r.URL.RawQuery, "")
+	if err == nil {
+		asked.Namespace, asked.Value, err = cutPath(r.URL.EscapedPath())
+	}
+	h.answerProfile(w, asked, err)
+}
+
+// profileQuery is what a request asks for.
+type profileQuery struct {
+	pipeline.Query
+	provenance bool
+}
+
+// answerProfile answers for what was asked; err is what was wrong in asking.
+func (h *handler) answerProfile(w http.ResponseWriter, asked profileQuery, err error) {
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	answer, err := h.backend.Lookup.Find(q)
+	answer, err := h.backend.Lookup.Find(asked.Query)
 	var wrong *pipeline.QueryError
 	switch {
 	case errors.As(err, &wrong):
@@ -29,56 +58,73 @@ func (h *handler) profiles(w http.ResponseWriter, r *http.Request) {
 	case answer == nil:
 		writeError(w, http.StatusNotFound, "no profile has this identity")
 	default:
-		writeBody(w, http.StatusOK, answer.JSON(provenance))
+		writeBody(w, http.StatusOK, answer.JSON(asked.provenance))
 	}
 }
 
-// query reads the parameters of a profile request. What it does not know is an error, so that a
-// misspelt policy does not silently give another one's profile.
-func (h *handler) query(raw string) (q pipeline.Query, provenance bool, err error) {
+// readQuery reads the parameters of a profile request, among them the one that names the identity,
+// if any. What it does not know is an error, so that a misspelt policy does not silently give
+// another one's profile.
+func readQuery(raw, identity string) (q profileQuery, err error) {
+	q.Class = DefaultClass
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return q, false, fmt.Errorf("reading the query: %w", err)
+		return q, fmt.Errorf("reading the query: %w", err)
 	}
-	for name, given := range values {
-		if len(given) > 1 {
-			return q, false, fmt.Errorf("parameter %s is given twice", name)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if len(values[name]) > 1 {
+			return q, fmt.Errorf("parameter %q is given twice", name)
 		}
-		switch value := given[0]; name {
-		case "identity":
-			id, ok := profile.ParseIdentity(value)
-			if !ok {
-				return q, false, errIdentity
-			}
-			q.Namespace, q.Value = id.Namespace, id.Value
-		case "class":
-			q.Class = value
-		case "policy":
-			q.Policy = value
-		case "provenance":
-			if provenance, err = strconv.ParseBool(value); err != nil {
-				return q, false, errors.New("parameter provenance: want true or false")
-			}
-		default:
-			return q, false, fmt.Errorf("there is no parameter %q", name)
+		if err := q.set(name, values[name][0], identity); err != nil {
+			return q, err
 		}
 	}
-	if q.Namespace == "" {
-		return q, false, errIdentity
-	}
-	if q.Class == "" {
-		q.Class, err = h.onlyClass()
-	}
-	return q, provenance, err
+	return q, nil
 }
 
-var errIdentity = errors.New(
-	"parameter identity: want NAMESPACE:VALUE, such as email:ann@example.org")
-
-// onlyClass is the class that is meant where none is named.
-func (h *handler) onlyClass() (string, error) {
-	if all := h.backend.Model.Entities; len(all) == 1 {
-		return all[0].Name, nil
+func (q *profileQuery) set(name, value, identity string) error {
+	switch name {
+	case "class":
+		q.Class = value
+		return nil
+	case "policy":
+		q.Policy = value
+		return nil
+	case "provenance":
+		var err error
+		if q.provenance, err = strconv.ParseBool(value); err != nil {
+			return errors.New("parameter provenance: want true or false")
+		}
+		return nil
 	}
-	return "", errors.New("there are several entity classes: name one with parameter class")
+	if identity == "" || name != identity {
+		return fmt.Errorf("there is no parameter %q", name)
+	}
+	id, ok := profile.ParseIdentity(value)
+	if !ok {
+		return errIdentity
+	}
+	q.Namespace, q.Value = id.Namespace, id.Value
+	return nil
 }
+
+// cutPath reads the escaped path of a profile.
+func cutPath(escaped string) (namespace, value string, err error) {
+	namespace, value, _ = strings.Cut(strings.TrimPrefix(escaped, profilesPath), "/")
+	namespace, err = url.PathUnescape(namespace)
+	if err == nil {
+		value, err = url.PathUnescape(value)
+	}
+	if err != nil || namespace == "" || value == "" {
+		return "", "", errPath
+	}
+	return namespace, value, nil
+}
+
+// What is wrong with the naming of an identity.
+var (
+	errIdentity = errors.New(
+		"parameter identity: want NAMESPACE:VALUE, such as email:ann@example.org")
+	errPath = errors.New(
+		"path: want /v1/profiles/NAMESPACE/VALUE, such as /v1/profiles/email/ann@example.org")
+)

@@ -13,7 +13,7 @@ import (
 	"selfsame/store"
 )
 
-// Backend is what a server answers from.
+// Backend is what a server answers from. Every field is required.
 type Backend struct {
 	Lookup  *pipeline.Lookup
 	Stats   *pipeline.Stats
@@ -30,8 +30,8 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = time.Minute
 	idleTimeout   = 2 * time.Minute
-	shutdownLimit = 5 * time.Second
 	headerBytes   = 32 << 10
+	bodyBytes     = 4 << 10 // nothing reads a body; one this small does not cost the connection
 )
 
 // Server is the HTTP server of a daemon: New, Listen, Serve, each once.
@@ -45,7 +45,7 @@ type Server struct {
 // New returns a server that does not listen yet.
 func New(o Options, b Backend, log *slog.Logger) *Server {
 	return &Server{options: o, log: log, http: &http.Server{
-		Handler:           newHandler(o, b, log),
+		Handler:           http.MaxBytesHandler(newHandler(o, b, log), bodyBytes),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -68,7 +68,8 @@ func (s *Server) Listen() (addr string, err error) {
 }
 
 // Serve answers until ctx ends, and then for as long as requests under way take, at most
-// five seconds.
+// [Options.ShutdownTimeout]. It returns when the address is free again. The store must stay open
+// until then.
 func (s *Server) Serve(ctx context.Context) error {
 	if s.listener == nil {
 		return errors.New("serving the API: it does not listen")
@@ -81,11 +82,21 @@ func (s *Server) Serve(ctx context.Context) error {
 		return fmt.Errorf("serving the API: %w", err)
 	case <-ctx.Done():
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	err := s.shutdown(context.WithoutCancel(ctx))
+	<-served
+	return err
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.shutdownTimeout())
 	defer cancel()
-	if err := s.http.Shutdown(stopping); err != nil {
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("cutting off API requests that took too long")
-		return s.http.Close()
+		err = s.http.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("ending the API: %w", err)
 	}
 	return nil
 }

@@ -14,9 +14,10 @@ type status struct {
 	Version     string            `json:"version"`
 	Ready       bool              `json:"ready"`
 	Reason      string            `json:"reason,omitempty"` // why it is not ready
-	OutboxDepth int               `json:"outboxDepth"`
+	OutboxDepth int               `json:"outbox_depth"`
 	Partitions  []partitionStatus `json:"partitions"`
 	Datasets    []datasetStatus   `json:"datasets"`
+	Topics      []topicStatus     `json:"topics"`
 }
 
 type partitionStatus struct {
@@ -28,6 +29,9 @@ type partitionStatus struct {
 
 type datasetStatus struct {
 	Name       string                     `json:"name"`
+	Topic      string                     `json:"topic,omitempty"`
+	Entity     string                     `json:"entity,omitempty"`
+	Class      string                     `json:"class,omitempty"`
 	Consumed   uint64                     `json:"consumed"`
 	Accepted   uint64                     `json:"accepted"`
 	Duplicate  uint64                     `json:"duplicate"`
@@ -35,11 +39,17 @@ type datasetStatus struct {
 	Rejected   map[pipeline.Reason]uint64 `json:"rejected"`
 }
 
+type topicStatus struct {
+	Topic   string `json:"topic"`
+	Emitted uint64 `json:"emitted"`
+}
+
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
 	f := h.backend.Stats.Figures()
 	s := status{
 		Version: h.backend.Version, Ready: true, OutboxDepth: h.backend.Store.OutboxDepth(),
-		Partitions: partitionStatuses(f), Datasets: datasetStatuses(f),
+		Partitions: partitionStatuses(f), Datasets: datasetStatuses(f, h.backend.Model),
+		Topics: topicStatuses(f),
 	}
 	if err := h.backend.Ready(); err != nil {
 		s.Ready, s.Reason = false, err.Error()
@@ -71,13 +81,33 @@ func partitionsOf(f pipeline.Figures) []pipeline.TopicPartition {
 	return slices.Compact(all)
 }
 
-func datasetStatuses(f pipeline.Figures) []datasetStatus {
+func datasetStatuses(f pipeline.Figures, model *pipeline.Model) []datasetStatus {
 	all := []datasetStatus{}
 	for _, name := range slices.Sorted(maps.Keys(f.Datasets)) {
 		d := f.Datasets[name]
-		all = append(all, datasetStatus{Name: datasetName(name), Consumed: d.Consumed,
+		s := datasetStatus{Name: datasetName(name), Consumed: d.Consumed,
 			Accepted: d.Accepted, Duplicate: d.Duplicate, Superseded: d.Superseded,
-			Rejected: rejections(d)})
+			Rejected: rejections(d)}
+		if ds := model.Dataset(name); ds != nil {
+			s.Topic, s.Entity, s.Class = ds.Topic, ds.Entity, className(ds.Class)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// className is what configuration calls a class of dataset.
+func className(c pipeline.DatasetClass) string {
+	if c == pipeline.ClassEvent {
+		return "event"
+	}
+	return "record"
+}
+
+func topicStatuses(f pipeline.Figures) []topicStatus {
+	all := []topicStatus{}
+	for _, topic := range slices.Sorted(maps.Keys(f.Emitted)) {
+		all = append(all, topicStatus{Topic: topic, Emitted: f.Emitted[topic]})
 	}
 	return all
 }

@@ -107,11 +107,16 @@ func must(t *testing.T, err error) {
 // send applies values as records of a topic, in one commit.
 func (w *world) send(topic string, values ...string) {
 	w.t.Helper()
+	w.sendWith(topic, nil, values...)
+}
+
+func (w *world) sendWith(topic string, headers []pipeline.Header, values ...string) {
+	w.t.Helper()
 	chunk := pipeline.Chunk{TP: pipeline.TopicPartition{Topic: topic}}
 	for _, value := range values {
 		chunk.Inputs = append(chunk.Inputs, w.decoder.Decode(pipeline.Record{
 			Pos:   profile.Position{Topic: topic, Offset: w.next[topic]},
-			Value: []byte(value), Time: w.now.UnixNano(),
+			Value: []byte(value), Time: w.now.UnixNano(), Headers: headers,
 		}))
 		w.next[topic]++
 	}

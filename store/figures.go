@@ -2,7 +2,8 @@ package store
 
 // Figures are sizes and counts of the storage engine, for operators.
 type Figures struct {
-	DiskBytes      uint64 // of all files, the log included
+	DiskBytes      uint64 // of all files but the log being written
+	WALBytes       uint64 // in the write-ahead log and not yet in tables
 	MemtableBytes  uint64
 	CacheBytes     int64 // held by the block cache now
 	CacheHits      int64 // since the store was opened
@@ -16,6 +17,7 @@ func (s *Store) Figures() Figures {
 	m := s.db.Metrics()
 	return Figures{
 		DiskBytes:      m.DiskSpaceUsage(),
+		WALBytes:       m.WAL.Size,
 		MemtableBytes:  m.MemTable.Size,
 		CacheBytes:     m.BlockCache.Size,
 		CacheHits:      m.BlockCache.Hits,
