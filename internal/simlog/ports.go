@@ -1,0 +1,169 @@
+package simlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"selfsame/pipeline"
+)
+
+var (
+	_ pipeline.Source = (*Client)(nil)
+	_ pipeline.Sink   = (*Sink)(nil)
+)
+
+// Partitions implements pipeline.Source.
+func (c *Client) Partitions(ctx context.Context, topic string) ([]int32, error) {
+	var ids []int32
+	err := c.send(ctx, Request{API: APIMetadata, ID: topic}, func() error {
+		ids = nil
+		for i := range c.b.topics[topic] {
+			ids = append(ids, int32(i))
+		}
+		if ids == nil {
+			return UnknownTopicOrPartition
+		}
+		return nil
+	})
+	return ids, explain(err, topic)
+}
+
+// Offset implements pipeline.Source.
+func (c *Client) Offset(ctx context.Context, tp pipeline.TopicPartition, start pipeline.Start) (
+	offset int64, err error) {
+	err = c.send(ctx, Request{API: APIListOffsets, TP: tp}, func() error {
+		p := c.b.find(tp)
+		if p == nil {
+			return UnknownTopicOrPartition
+		}
+		offset = p.resolve(start)
+		return nil
+	})
+	return offset, explain(err, tp.String())
+}
+
+// Fetch implements pipeline.Source. It does not wait at the end of a log.
+func (c *Client) Fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
+	got pipeline.Fetched, err error) {
+	err = c.send(ctx, Request{API: APIFetch, TP: tp}, func() error {
+		p := c.b.find(tp)
+		if p == nil {
+			return UnknownTopicOrPartition
+		}
+		var err error
+		got, err = p.fetch(offset, c.b.o.FetchMaxRecords)
+		return err
+	})
+	return got, explain(err, tp.String())
+}
+
+// Sink is a connection that writes.
+type Sink struct{ c *Client }
+
+// Sink returns the connection as a sink.
+func (c *Client) Sink() *Sink { return &Sink{c} }
+
+// Partitions implements pipeline.Sink.
+func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
+	ids, err := s.c.Partitions(ctx, topic)
+	return int32(len(ids)), err
+}
+
+// Open implements pipeline.Sink: a claim that fences nobody.
+func (s *Sink) Open(ctx context.Context, id string) (pipeline.Session, error) {
+	session, err := s.init(ctx, id, noProducer)
+	return session, explain(err, id)
+}
+
+// Fence claims the transactional id and shuts earlier sessions out of partitions: an aborted
+// transaction without data over all of them, and a second claim that succeeds only once its markers
+// are written.
+func (s *Sink) Fence(ctx context.Context, id string, expected pipeline.Session,
+	partitions []pipeline.TopicPartition) (session pipeline.Session, err error) {
+	steps := []func() error{
+		func() (err error) { session, err = s.init(ctx, id, expected); return err },
+		func() error {
+			return s.c.send(ctx, Request{API: APIAddPartitions, ID: id}, func() error {
+				return s.c.b.AddPartitionsToTxn(id, session, partitions)
+			})
+		},
+		func() error {
+			return s.c.send(ctx, Request{API: APIEndTxn, ID: id}, func() error {
+				return s.c.b.EndTxn(id, session, false)
+			})
+		},
+		func() (err error) {
+			last, err := s.init(ctx, id, session)
+			if err == nil {
+				session = last
+			}
+			return err
+		},
+	}
+	for _, step := range steps {
+		if err := s.c.retry(ctx, step); err != nil {
+			return pipeline.Session{}, explain(err, id)
+		}
+	}
+	return session, nil
+}
+
+// init asks once.
+func (s *Sink) init(ctx context.Context, id string, expected pipeline.Session) (
+	session pipeline.Session, err error) {
+	err = s.c.send(ctx, Request{API: APIInitProducerID, ID: id}, func() error {
+		var err error
+		session, err = s.c.b.InitProducerID(id, expected)
+		return err
+	})
+	return session, err
+}
+
+// Produce implements pipeline.Sink.
+func (s *Sink) Produce(ctx context.Context, b *pipeline.Batch) (offset int64, err error) {
+	sent := *b // as it is now: what arrives later is what was sent
+	err = s.c.send(ctx, Request{API: APIProduce, TP: b.TP}, func() error {
+		p := s.c.b.find(sent.TP)
+		switch {
+		case p == nil:
+			return UnknownTopicOrPartition
+		case size(&sent) > s.c.b.o.MaxBatchBytes:
+			return MessageTooLarge
+		}
+		var err error
+		offset, err = p.produce(&sent, s.c.b.now)
+		return err
+	})
+	return offset, explain(err, b.TP.String())
+}
+
+func size(b *pipeline.Batch) int {
+	n := 0
+	for _, r := range b.Records {
+		n += len(r.Key) + len(r.Value)
+		for _, h := range r.Headers {
+			n += len(h.Key) + len(h.Value)
+		}
+	}
+	return n
+}
+
+// explain turns a code of the protocol into what the pipeline tells apart.
+func explain(err error, about string) error {
+	var code Code
+	if !errors.As(err, &code) {
+		return err
+	}
+	switch code {
+	case UnknownTopicOrPartition:
+		return fmt.Errorf("%w: %s: %w", pipeline.ErrUnknownTopic, about, err)
+	case InvalidProducerEpoch, ProducerFenced, InvalidProducerIDMapping:
+		return fmt.Errorf("%w: %s: %w", pipeline.ErrFenced, about, err)
+	case OutOfOrderSequence:
+		return fmt.Errorf("%w: %s: %w", pipeline.ErrSequence, about, err)
+	case MessageTooLarge:
+		return fmt.Errorf("%w: %s: %w", pipeline.ErrTooLarge, about, err)
+	}
+	return fmt.Errorf("asking about %s: %w", about, err)
+}
