@@ -133,23 +133,27 @@ func (c *Client) listOffset(ctx context.Context, tp pipeline.TopicPartition, at 
 // Fetch implements pipeline.Source. The records share the memory of their batches.
 func (s *Source) Fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
 	pipeline.Fetched, error) {
-	got, err := s.c.fetch(ctx, tp, offset)
+	got, err := s.c.fetch(ctx, tp, offset, readCommitted)
 	if err != nil {
 		return pipeline.Fetched{}, fmt.Errorf("fetching %s from offset %d: %w", tp, offset, err)
 	}
 	return got, nil
 }
 
-func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
-	pipeline.Fetched, error) {
+func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64,
+	isolation int8) (pipeline.Fetched, error) {
 	ctx, cancel := c.limit(ctx, c.cfg.FetchMaxWait)
 	defer cancel()
-	part, err := c.fetchWhole(ctx, tp, offset)
+	req := c.fetchRequest(tp, offset, isolation)
+	part, err := c.fetchWhole(ctx, tp, req)
 	if errors.Is(err, kafkago.OffsetOutOfRange) {
 		err = c.outOfRange(ctx, tp, offset, err)
 	}
 	if err != nil {
 		return pipeline.Fetched{}, named(c.failed(ctx, err))
+	}
+	if isolation == readUncommitted {
+		part.LastStableOffset = part.HighWatermark // brokers leave it out
 	}
 	d := decoder{tp: tp, from: offset, maxBytes: c.cfg.DecompressedMaxBytes}
 	return d.decode(part)
@@ -157,9 +161,9 @@ func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset i
 
 // fetchWhole fetches one whole batch at least, where there is one. Brokers let the first batch
 // through whatever its size; one that does not is asked again.
-func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
-	*kmsg.FetchResponseTopicPartition, error) {
-	part, err := c.fetchPartition(ctx, tp, offset, c.cfg.FetchMaxBytes)
+func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition,
+	req *kmsg.FetchRequest) (*kmsg.FetchResponseTopicPartition, error) {
+	part, err := c.fetchPartition(ctx, tp, req)
 	if err != nil {
 		return nil, err
 	}
@@ -171,29 +175,35 @@ func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, off
 		return nil, fmt.Errorf("a batch of %d bytes is larger than the limit of %d",
 			size, c.cfg.DecompressedMaxBytes)
 	}
-	part, err = c.fetchPartition(ctx, tp, offset, int32(size))
+	req.MaxBytes, req.Topics[0].Partitions[0].PartitionMaxBytes = int32(size), int32(size)
+	part, err = c.fetchPartition(ctx, tp, req)
 	if err == nil && firstBatchCut(part.RecordBatches) > 0 {
 		return nil, fmt.Errorf("the broker cuts a batch of %d bytes short", size)
 	}
 	return part, err
 }
 
-func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition, offset int64,
-	maxBytes int32) (*kmsg.FetchResponseTopicPartition, error) {
+func (c *Client) fetchRequest(tp pipeline.TopicPartition, offset int64,
+	isolation int8) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = fetchVersion
 	req.ReplicaID = -1
 	req.MaxWaitMillis = int32(c.cfg.FetchMaxWait.Milliseconds())
-	req.MinBytes, req.MaxBytes = 1, maxBytes
-	req.IsolationLevel = readCommitted
+	req.MinBytes, req.MaxBytes = 1, c.cfg.FetchMaxBytes
+	req.IsolationLevel = isolation
 	req.SessionEpoch = -1
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic = tp.Topic
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, offset, maxBytes
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, offset, req.MaxBytes
 	rp.CurrentLeaderEpoch, rp.LogStartOffset = -1, -1
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
+	return req
+}
+
+func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition,
+	req *kmsg.FetchRequest) (*kmsg.FetchResponseTopicPartition, error) {
 	answer, err := c.callLeader(ctx, tp, req)
 	if err != nil {
 		return nil, err

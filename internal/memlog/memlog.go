@@ -24,9 +24,11 @@ type Log struct {
 
 	mu struct {
 		sync.Mutex
-		topics   map[string][]*partition
-		sessions map[string]pipeline.Session // the latest of each transactional id
-		faults   faults
+		topics  map[string][]*partition
+		claims  map[string]*claim // by transactional id
+		nextID  int64             // of producers
+		cluster string
+		faults  faults
 	}
 }
 
@@ -40,7 +42,8 @@ func New(o Options) *Log {
 	}
 	l := &Log{options: o}
 	l.mu.topics = map[string][]*partition{}
-	l.mu.sessions = map[string]pipeline.Session{}
+	l.mu.claims = map[string]*claim{}
+	l.mu.cluster = "memory"
 	return l
 }
 
@@ -82,7 +85,7 @@ func (l *Log) Sink() *Sink { return &Sink{l} }
 func (l *Log) Append(tp pipeline.TopicPartition, records ...pipeline.Record) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.mustLocked(tp).append(tp, noProducer, records)
+	return l.mustLocked(tp).append(tp, records)
 }
 
 // Records returns what the partition holds.
