@@ -31,8 +31,8 @@ type transaction struct {
 // exhausted is the epoch at which a producer id is given up for the next one.
 const exhausted = math.MaxInt16 - 1
 
-// InitProducerID claims a transactional id. expected is {-1, -1} for a fresh claim, else the session
-// that the caller believes to be the latest.
+// InitProducerID claims a transactional id. expected is [pipeline.NoSession] for a fresh claim,
+// else the session that the caller believes to be the latest.
 func (b *Broker) InitProducerID(id string, expected pipeline.Session) (pipeline.Session, error) {
 	t := b.txns[id]
 	if t == nil {
@@ -143,7 +143,8 @@ func (b *Broker) owned(id string, s pipeline.Session) (*transaction, error) {
 	return t, nil
 }
 
-// fenceOngoing aborts a transaction in the place of its owner, under an epoch that it does not have.
+// fenceOngoing aborts a transaction in the place of its owner, under an epoch that its owner does
+// not have.
 func (b *Broker) fenceOngoing(t *transaction) {
 	if t.session.Epoch < math.MaxInt16 {
 		t.session.Epoch++

@@ -1,8 +1,9 @@
 // Package simlog is a model of a Kafka cluster for simulations: deterministic, without a goroutine,
 // with time and faults in the hands of who drives it.
 //
-// Package memlog is enough for tests of behaviour. This one exists for what memlog smooths over: the
-// network and the brokers' upkeep, as far as exactly-once output and correct input depend on them.
+// Package memlog is enough for tests of behaviour. This one exists for what memlog smooths over:
+// the network and the brokers' upkeep, as far as exactly-once output and correct input depend on
+// them.
 //
 //	broker.go       topics, the clock, requests that are still under way
 //	partition.go    one log: batches, leader epochs, what a producer may append

@@ -15,9 +15,9 @@ func (p *partition) stable() int64 {
 	return stable
 }
 
-// readable reports whether readers of committed data get the records of b.
+// readable reports whether b holds data that was not aborted.
 func (p *partition) readable(b *batch) bool {
-	if b.control || b.transactional && b.base >= p.stable() {
+	if b.control {
 		return false
 	}
 	return !b.transactional || !slices.ContainsFunc(p.aborted, func(r abortedRange) bool {
@@ -25,15 +25,15 @@ func (p *partition) readable(b *batch) bool {
 	})
 }
 
-// fetch reads committed records from offset on. A batch is read whole, so that more than limit can
-// come; records below offset are left out.
-func (p *partition) fetch(offset int64, limit int) (pipeline.Fetched, error) {
+// fetch reads data records from offset up to end. A batch is read whole, so that more than limit
+// can come; records below offset are left out, and so are those of aborted transactions.
+func (p *partition) fetch(offset, end int64, limit int) (pipeline.Fetched, error) {
 	if offset < p.start || offset > p.end {
 		return pipeline.Fetched{}, &pipeline.OutOfRangeError{
 			TP: p.tp, Offset: offset, LogStart: p.start, End: p.end,
 		}
 	}
-	got := pipeline.Fetched{Next: offset, LogStart: p.start, End: p.stable()}
+	got := pipeline.Fetched{Next: offset, LogStart: p.start, End: end}
 	for i := range p.batches {
 		b := &p.batches[i]
 		switch {
@@ -61,11 +61,17 @@ func (p *partition) resolve(start pipeline.Start) int64 {
 	case pipeline.StartEarliest:
 		return p.start
 	case pipeline.StartTime:
-		for i := range p.batches {
-			for _, r := range p.batches[i].records {
-				if r.Time >= start.At.UnixNano() && r.Pos.Offset >= p.start {
-					return r.Pos.Offset
-				}
+		return p.since(start.At.UnixNano())
+	}
+	return p.end
+}
+
+// since finds the first record of a time or later.
+func (p *partition) since(time int64) int64 {
+	for i := range p.batches {
+		for _, r := range p.batches[i].records {
+			if r.Time >= time && r.Pos.Offset >= p.start {
+				return r.Pos.Offset
 			}
 		}
 	}

@@ -14,7 +14,7 @@ type partition struct {
 	epoch      int32 // of the leader
 	batches    []batch
 	producers  map[int64]*producer
-	history    []written       // every batch and marker of a producer, for a new leader to learn from
+	history    []written       // every batch and marker of a producer: what a new leader learns
 	open       map[int64]int64 // first offset of the transactions that are open, by producer
 	aborted    []abortedRange
 }
@@ -30,7 +30,7 @@ type batch struct {
 	records       []pipeline.Record
 }
 
-// noProducer is the session of batches without one.
+// noProducer is the session of batches without one. It is also what a fresh claim expects.
 var noProducer = pipeline.Session{ID: -1, Epoch: -1}
 
 // abortedRange says that what a producer appended between two offsets was aborted.

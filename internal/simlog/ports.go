@@ -45,14 +45,23 @@ func (c *Client) Offset(ctx context.Context, tp pipeline.TopicPartition, start p
 
 // Fetch implements pipeline.Source. It does not wait at the end of a log.
 func (c *Client) Fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
+	pipeline.Fetched, error) {
+	return c.read(ctx, tp, offset, true)
+}
+
+func (c *Client) read(ctx context.Context, tp pipeline.TopicPartition, offset int64, stable bool) (
 	got pipeline.Fetched, err error) {
 	err = c.send(ctx, Request{API: APIFetch, TP: tp}, func() error {
 		p := c.b.find(tp)
 		if p == nil {
 			return UnknownTopicOrPartition
 		}
+		end := p.end
+		if stable {
+			end = p.stable()
+		}
 		var err error
-		got, err = p.fetch(offset, c.b.o.FetchMaxRecords)
+		got, err = p.fetch(offset, end, c.b.o.FetchMaxRecords)
 		return err
 	})
 	return got, explain(err, tp.String())
@@ -70,19 +79,56 @@ func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
 	return int32(len(ids)), err
 }
 
+// Cluster implements pipeline.Sink.
+func (s *Sink) Cluster(ctx context.Context) (string, error) {
+	err := s.c.send(ctx, Request{API: APIMetadata}, func() error { return nil })
+	return "simulated", err
+}
+
+// Bounds implements pipeline.Sink.
+func (s *Sink) Bounds(ctx context.Context, tp pipeline.TopicPartition) (pipeline.Bounds, error) {
+	var bounds pipeline.Bounds
+	err := s.c.send(ctx, Request{API: APIListOffsets, TP: tp}, func() error {
+		p := s.c.b.find(tp)
+		if p == nil {
+			return UnknownTopicOrPartition
+		}
+		bounds = pipeline.Bounds{Start: p.start, End: p.end}
+		return nil
+	})
+	return bounds, explain(err, tp.String())
+}
+
+// Read implements pipeline.Sink.
+func (s *Sink) Read(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
+	pipeline.Fetched, error) {
+	return s.c.read(ctx, tp, offset, false)
+}
+
 // Open implements pipeline.Sink: a claim that fences nobody.
-func (s *Sink) Open(ctx context.Context, id string) (pipeline.Session, error) {
-	session, err := s.init(ctx, id, noProducer)
+func (s *Sink) Open(ctx context.Context, id string) (session pipeline.Session, err error) {
+	if id == "" {
+		return pipeline.Session{ID: s.c.b.producerID()}, nil
+	}
+	err = s.c.retry(ctx, func() error {
+		session, err = s.init(ctx, id, pipeline.NoSession())
+		return err
+	})
 	return session, explain(err, id)
 }
 
-// Fence claims the transactional id and shuts earlier sessions out of partitions: an aborted
-// transaction without data over all of them, and a second claim that succeeds only once its markers
-// are written.
+// Fence implements pipeline.Sink: an aborted transaction without data over all partitions, and a
+// second claim that succeeds only once its markers are written.
 func (s *Sink) Fence(ctx context.Context, id string, expected pipeline.Session,
 	partitions []pipeline.TopicPartition) (session pipeline.Session, err error) {
 	steps := []func() error{
-		func() (err error) { session, err = s.init(ctx, id, expected); return err },
+		func() (err error) {
+			session, err = s.init(ctx, id, expected)
+			if err == nil && expected.ID >= 0 && session.ID != expected.ID {
+				return ProducerFenced // the claim had expired
+			}
+			return err
+		},
 		func() error {
 			return s.c.send(ctx, Request{API: APIAddPartitions, ID: id}, func() error {
 				return s.c.b.AddPartitionsToTxn(id, session, partitions)

@@ -11,6 +11,7 @@ import (
 // goes elsewhere. Markers stay.
 func (b *Broker) Compact(tp pipeline.TopicPartition, limit int64) {
 	p := b.must(tp)
+	limit = min(limit, p.stable())
 	last := map[string]int64{}
 	p.eachRecord(func(r *pipeline.Record) {
 		if r.Key != nil {
