@@ -15,6 +15,8 @@ type Options struct {
 	FetchMaxRecords    int           // of one fetch. Default 500
 	ProducerExpiry     time.Duration // of a leader's entry. Default 24 hours
 	TransactionTimeout time.Duration // after which the coordinator aborts. Default 1 minute
+	// Tap sees the data records that are appended, at once and before anything happens to them.
+	Tap func(tp pipeline.TopicPartition, records []pipeline.Record)
 }
 
 // Broker is the cluster. One goroutine at a time.
@@ -69,7 +71,7 @@ func (b *Broker) Advance(d time.Duration) {
 func (b *Broker) CreateTopic(name string, partitions int32) {
 	ps := make([]*partition, partitions)
 	for i := range ps {
-		ps[i] = newPartition(pipeline.TopicPartition{Topic: name, Partition: int32(i)})
+		ps[i] = newPartition(pipeline.TopicPartition{Topic: name, Partition: int32(i)}, b.o.Tap)
 	}
 	b.topics[name] = ps
 }
@@ -78,7 +80,7 @@ func (b *Broker) CreateTopic(name string, partitions int32) {
 func (b *Broker) AddPartitions(name string, partitions int32) {
 	for n := int32(len(b.topics[name])); n < partitions; n++ {
 		tp := pipeline.TopicPartition{Topic: name, Partition: n}
-		b.topics[name] = append(b.topics[name], newPartition(tp))
+		b.topics[name] = append(b.topics[name], newPartition(tp, b.o.Tap))
 	}
 }
 

@@ -51,7 +51,8 @@ type ClientOptions struct {
 	Pause func(ctx context.Context, d time.Duration) error
 }
 
-// Client is the connection of one process.
+// Client is the connection of one process. A process can die in [ClientOptions.Fate]: the request at
+// hand then still meets its fate, and the client learns nothing.
 type Client struct {
 	b    *Broker
 	o    ClientOptions
@@ -77,24 +78,27 @@ func (c *Client) send(ctx context.Context, r Request, call func() error) error {
 	if c.o.Fate != nil {
 		fate = c.o.Fate(&r)
 	}
-	if c.dead { // it died while sending
-		return errGone
-	}
 	// A reply that nobody waits for is an error that nobody sees.
 	r.arrive = func() { _ = call() }
+	err := RequestTimedOut
 	switch fate {
-	case Lose:
-		return RequestTimedOut
+	case Deliver, Duplicate:
+		if fate == Duplicate {
+			c.b.flight = append(c.b.flight, &r)
+		}
+		if c.dead { // it died while sending
+			return errGone
+		}
+		return call()
 	case LoseReply:
 		r.arrive()
-		return RequestTimedOut
 	case Delay:
 		c.b.flight = append(c.b.flight, &r)
-		return RequestTimedOut
-	case Duplicate:
-		c.b.flight = append(c.b.flight, &r)
 	}
-	return call()
+	if c.dead {
+		return errGone
+	}
+	return err
 }
 
 // retry repeats a call while its error is one that passes.

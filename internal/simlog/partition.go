@@ -17,7 +17,10 @@ type partition struct {
 	history    []written       // every batch and marker of a producer: what a new leader learns
 	open       map[int64]int64 // first offset of the transactions that are open, by producer
 	aborted    []abortedRange
+	tap        tap // may be nil
 }
+
+type tap func(tp pipeline.TopicPartition, records []pipeline.Record)
 
 // batch is a record batch. Compaction can take its records and leave it.
 type batch struct {
@@ -39,8 +42,8 @@ type abortedRange struct {
 	first, last int64
 }
 
-func newPartition(tp pipeline.TopicPartition) *partition {
-	return &partition{tp: tp, producers: map[int64]*producer{}, open: map[int64]int64{}}
+func newPartition(tp pipeline.TopicPartition, tap tap) *partition {
+	return &partition{tp: tp, tap: tap, producers: map[int64]*producer{}, open: map[int64]int64{}}
 }
 
 // append adds b with records and returns its offset. Whether it may be appended was asked before.
@@ -56,6 +59,9 @@ func (p *partition) append(b batch, records []pipeline.Record) int64 {
 	}
 	p.end = b.last + 1
 	p.batches = append(p.batches, b)
+	if p.tap != nil && !b.control {
+		p.tap(p.tp, b.records)
+	}
 	if _, open := p.open[b.producer.ID]; b.transactional && !open {
 		p.open[b.producer.ID] = b.base
 	}

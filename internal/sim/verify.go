@@ -1,0 +1,218 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"selfsame/pipeline"
+)
+
+// verify holds the outcome to the oracle and the raw output to its invariants.
+func (s *simulation) verify() error {
+	o := s.current
+	want := o.dumb.look()
+	return errors.Join(
+		s.compare("profile", want.profiles, s.finalProfiles()),
+		s.compare("assignment", want.assignments, s.finalAssignments()),
+		s.checkVersions(),
+		s.checkStates(),
+		s.checkDeadLetters(o.dumb.rejected),
+		s.checkOnce(),
+		s.checkCounts(),
+		o.check(),
+	)
+}
+
+// compare wants two maps to be equal. Nothing here is anybody's: the people are made up.
+func (s *simulation) compare(what string, want, got map[string]string) error {
+	var errs []error
+	keys := slices.Sorted(maps.Keys(want))
+	for key := range got {
+		if _, known := want[key]; !known {
+			keys = append(keys, key)
+		}
+	}
+	for _, key := range keys {
+		if want[key] != got[key] {
+			errs = append(errs, fmt.Errorf("%s %s is\n\t%s\nwant\n\t%s",
+				what, key, got[key], want[key]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// outputs visits the records of a topic in the order of each of its logs.
+func (s *simulation) outputs(topic string, visit func(r *pipeline.Record)) {
+	for n := range s.partitions[topic] {
+		records := s.output[pipeline.TopicPartition{Topic: topic, Partition: n}]
+		for i := range records {
+			visit(&records[i])
+		}
+	}
+}
+
+// finalProfiles is what a consumer holds that has read the topic to its end.
+func (s *simulation) finalProfiles() map[string]string {
+	held := map[string]string{}
+	s.outputs(topicProfiles, func(r *pipeline.Record) {
+		delete(held, string(r.Key))
+		if r.Value != nil {
+			held[string(r.Key)] = content(r.Value)
+		}
+	})
+	return held
+}
+
+// content is a profile without its id and version, in a canonical form.
+func content(value []byte) string {
+	var doc map[string]any
+	if err := json.Unmarshal(value, &doc); err != nil {
+		return "not JSON: " + err.Error()
+	}
+	for _, name := range []string{"id", "class", "policy", "version"} {
+		delete(doc, name)
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return "not JSON: " + err.Error()
+	}
+	return string(text)
+}
+
+// assignment is the value of an assignment record.
+type assignment struct {
+	Profile string
+	Version uint64
+}
+
+func (s *simulation) finalAssignments() map[string]string {
+	held := map[string]string{}
+	s.outputs(topicAssignments, func(r *pipeline.Record) {
+		var a assignment
+		if err := json.Unmarshal(r.Value, &a); err != nil {
+			a.Profile = "not JSON: " + err.Error()
+		}
+		held[string(r.Key)] = a.Profile
+	})
+	return held
+}
+
+// version reads the version of an output record.
+func version(r *pipeline.Record) uint64 {
+	if text, ok := r.Header(pipeline.HeaderVersion); ok {
+		if n, err := strconv.ParseUint(string(text), 10, 64); err == nil {
+			return n
+		}
+		return 0
+	}
+	var a assignment
+	if err := json.Unmarshal(r.Value, &a); err != nil {
+		return 0
+	}
+	return a.Version
+}
+
+// checkVersions: per key they strictly rise in the order of the log.
+func (s *simulation) checkVersions() error {
+	var errs []error
+	for _, topic := range []string{topicProfiles, topicAssignments} {
+		last := map[string]uint64{}
+		s.outputs(topic, func(r *pipeline.Record) {
+			v, before := version(r), last[string(r.Key)]
+			if v < before || v == before && s.exactly() || v == 0 {
+				errs = append(errs, fmt.Errorf("%s of key %s has version %d after %d",
+					r.Pos, r.Key, v, before))
+			}
+			last[string(r.Key)] = v
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// exactly reports whether records may not repeat.
+func (s *simulation) exactly() bool { return !s.config.AtLeastOnce }
+
+// checkStates: every record is a state that somebody has committed, under its version.
+func (s *simulation) checkStates() error {
+	var errs []error
+	s.outputs(topicProfiles, func(r *pipeline.Record) {
+		want := ""
+		if r.Value != nil {
+			want = content(r.Value)
+		}
+		if !slices.ContainsFunc(s.states[version(r)], func(v view) bool {
+			return v.profiles[string(r.Key)] == want
+		}) {
+			errs = append(errs, fmt.Errorf("%s of key %s is no state of version %d:\n\t%s",
+				r.Pos, r.Key, version(r), want))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// checkDeadLetters: as many of each reason as records were wrong, each once.
+func (s *simulation) checkDeadLetters(want map[string]int) error {
+	got := map[string]int{}
+	seen := map[string]bool{}
+	var errs []error
+	s.outputs(topicDead, func(r *pipeline.Record) {
+		place := ""
+		for _, name := range []string{pipeline.HeaderDeadTopic, pipeline.HeaderDeadPartition,
+			pipeline.HeaderDeadOffset} {
+			text, _ := r.Header(name)
+			place += "/" + string(text)
+		}
+		if seen[place] {
+			if s.exactly() && !s.config.Faults.has(Takeover) {
+				errs = append(errs, fmt.Errorf("%s is a dead letter twice", place))
+			}
+			return
+		}
+		seen[place] = true
+		reason, _ := r.Header(pipeline.HeaderDeadReason)
+		got[string(reason)]++
+	})
+	if !maps.Equal(want, got) {
+		errs = append(errs, fmt.Errorf("dead letters %v, want %v", got, want))
+	}
+	return errors.Join(errs...)
+}
+
+// checkOnce: no entry of an outbox was published twice. Owners that part ways use the same numbers
+// for different entries.
+func (s *simulation) checkOnce() error {
+	if !s.exactly() || s.config.Faults.has(Takeover) {
+		return nil
+	}
+	var errs []error
+	for topic := range s.partitions {
+		seen := map[string]bool{}
+		s.outputs(topic, func(r *pipeline.Record) {
+			sequence, _ := r.Header(pipeline.HeaderSequence)
+			if seen[string(sequence)] {
+				errs = append(errs, fmt.Errorf("%s is entry %s of the outbox once more",
+					r.Pos, sequence))
+			}
+			seen[string(sequence)] = true
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// checkCounts: what was consumed is accounted for.
+func (s *simulation) checkCounts() error {
+	var consumed, sum uint64
+	for _, ds := range s.current.shard.Stats().Figures().Datasets {
+		consumed += ds.Consumed
+		sum += ds.Accepted + ds.Duplicate + ds.Superseded + ds.RejectedTotal()
+	}
+	if consumed != sum || consumed != s.current.counted {
+		return fmt.Errorf("counted %d consumed and %d accounted for, of %d",
+			consumed, sum, s.current.counted)
+	}
+	return nil
+}
