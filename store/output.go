@@ -57,9 +57,9 @@ func (r *Reader) Output() (*Output, error) {
 	})
 }
 
-// SetOutput writes where the outbox goes.
-func (b *Batch) SetOutput(o *Output) {
-	e := b.store.dict.encode()
+// SetOutput writes where the outbox goes, durably, without a commit.
+func (s *Store) SetOutput(o *Output) error {
+	e := s.dict.encode()
 	e.text(o.Cluster)
 	e.text(o.Writer)
 	e.count(len(o.Partitions))
@@ -67,7 +67,10 @@ func (b *Batch) SetOutput(o *Output) {
 		e.text(topic)
 		e.uint(uint64(o.Partitions[topic]))
 	}
-	b.setMeta(metaOutput, e)
+	if err := s.setMeta(metaOutput, e); err != nil {
+		return fmt.Errorf("writing down where the output goes: %w", err)
+	}
+	return nil
 }
 
 // Barrier reads what publishing waits for, nil where it waits for nothing.

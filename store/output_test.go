@@ -54,7 +54,7 @@ func TestOutputRows(t *testing.T) {
 	barrier := Barrier{{"in", 0, 5}, {"in", 1, 0}}
 	repairs := []Repair{{"a", 0, 3, true}, {"b", 11, 0, false}}
 	b := s.NewBatch()
-	b.SetOutput(output)
+	must(t, s.SetOutput(output))
 	b.SetBarrier(barrier)
 	b.SetRepairs(repairs)
 	must(t, s.Advance(4, 100))

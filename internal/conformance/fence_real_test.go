@@ -79,7 +79,8 @@ func TestRealFence(t *testing.T) {
 	}
 	w := &writer{e: e, tp: first, session: session}
 	w.produce(t, numbered(1, 1)...)
-	wantValues(t, readAll(t, e, first, 0), "v0", "v1")
+	fresh := NewCluster(broker.Addr).Env(t) // whose connections have seen no restart
+	wantValues(t, readAll(t, fresh, first, 0), "v0", "v1")
 }
 
 // TestRealFenceCompacted: the cleaner leaves what a fence rests on.
