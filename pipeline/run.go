@@ -311,9 +311,14 @@ func (p *Pipeline) gather(first Chunk) []Chunk {
 	return chunks
 }
 
+// claimInterval is how often the publisher looks after its claim when it has nothing to publish.
+const claimInterval = time.Minute
+
 // publish empties the outbox whenever something waits. After the soft stop it goes on, under the
 // hard context, until the applier has ended and nothing waits.
 func (p *Pipeline) publish(hard context.Context) error {
+	idle := time.NewTicker(claimInterval)
+	defer idle.Stop()
 	for {
 		n, err := p.Publisher.Publish(hard)
 		if err != nil {
@@ -324,6 +329,10 @@ func (p *Pipeline) publish(hard context.Context) error {
 		}
 		select {
 		case <-p.Shard.store.Waiting():
+		case <-idle.C:
+			if err := p.Publisher.Refresh(hard); err != nil {
+				return err
+			}
 		case <-p.applied:
 			n, err := p.Publisher.Publish(hard)
 			if n == 0 || err != nil {

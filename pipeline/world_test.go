@@ -124,6 +124,7 @@ type world struct {
 	t         testing.TB
 	model     *pipeline.Model
 	log       *memlog.Log
+	sink      pipeline.Sink // of the log, unless a test puts another in its place
 	fs        *vfs.MemFS
 	store     *store.Store
 	shard     *pipeline.Shard
@@ -146,12 +147,19 @@ func newWorld(t testing.TB, inputPartitions int32) *world {
 		w.log.CreateTopic(topic, 2)
 	}
 	w.decoder = pipeline.NewDecoder(w.model)
+	w.sink = w.log.Sink()
 	w.open()
 	return w
 }
 
 // open opens store, shard and publisher, at first or again.
 func (w *world) open() {
+	w.t.Helper()
+	w.must(w.tryOpen())
+}
+
+// tryOpen does, and gives the error of the publisher.
+func (w *world) tryOpen() error {
 	w.t.Helper()
 	var err error
 	w.store, err = store.Open("store", store.Options{FS: w.fs, CacheBytes: 8 << 20,
@@ -164,16 +172,24 @@ func (w *world) open() {
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
 		Partitions: partitions, CacheRows: 20})
 	w.must(err)
-	w.publisher = pipeline.NewPublisher(w.shard, w.log.Sink(), pipeline.PublisherOptions{
+	w.publisher = pipeline.NewPublisher(w.shard, w.sink, pipeline.PublisherOptions{
 		TransactionalID: "test.0", Log: slog.New(slog.DiscardHandler),
 		Now:  func() time.Time { return w.now },
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
-	w.must(w.publisher.Open(context.Background()))
 	w.next = map[pipeline.TopicPartition]int64{}
 	for tp, next := range w.shard.Stats().Figures().Positions {
 		w.next[tp] = next
 	}
+	return w.publisher.Open(w.ctx())
+}
+
+// ctx is the life of the present run: a test can end it with its sink.
+func (w *world) ctx() context.Context {
+	if s, ok := w.sink.(interface{ life() context.Context }); ok {
+		return s.life()
+	}
+	return context.Background()
 }
 
 // check holds the whole store to its invariants.

@@ -17,6 +17,7 @@ import (
 //	c class id                                   cluster
 //	p class policy id                            what was last decided about a merged profile
 //	o seq                                        outbox entry
+//	f topic partition                            floor of an output partition
 //	s topic partition                            input position
 //	m name                                       meta
 //	n id                                         dictionary: the name of a number
@@ -30,6 +31,7 @@ const (
 	spaceCluster  = 'c'
 	spaceProfile  = 'p'
 	spaceOutbox   = 'o'
+	spaceFloor    = 'f'
 	spacePosition = 's'
 	spaceMeta     = 'm'
 	spaceName     = 'n'
