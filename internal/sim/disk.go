@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -13,7 +14,8 @@ import (
 
 // disk is the file system of one process. It counts the operations that change something, and at
 // a chosen one it takes an image of what a crash at that moment would leave. The process goes on
-// without knowing: what it does to its disk from then on is no part of the image.
+// without knowing: what it does to its disk from then on is no part of the image. Removals do not
+// count: the engine makes them in the background, at moments that no seed decides.
 type disk struct {
 	vfs.FS
 	mem *vfs.MemFS
@@ -185,11 +187,6 @@ func (d *disk) Link(from, to string) error {
 	})
 }
 
-// Remove implements vfs.FS.
-func (d *disk) Remove(name string) error {
-	return d.do("remove "+d.PathBase(name), func() error { return d.mem.Remove(name) })
-}
-
 // Rename implements vfs.FS.
 func (d *disk) Rename(from, to string) error {
 	return d.do("rename "+d.PathBase(to), func() error {
@@ -265,7 +262,7 @@ func (d *disk) cloneLocked(kept int) *vfs.MemFS {
 		return all
 	}
 	m := &mixer{synced: synced, all: all, to: vfs.NewCrashableMem(), files: d.mu.files,
-		kept: kept, rnd: d.rnd}
+		kept: kept, seed: d.rnd.Uint64()}
 	if err := m.mix(); err != nil {
 		// invariant: a file system in memory does not fail
 		panic(fmt.Sprintf("sim: copying a file system: %v", err))
@@ -278,7 +275,15 @@ type mixer struct {
 	synced, all, to *vfs.MemFS
 	files           map[string]known
 	kept            int
-	rnd             *rand.Rand
+	seed            uint64
+}
+
+// chance gives each file draws of its own, for there may be more or fewer of those that are to be
+// removed.
+func (m *mixer) chance(name string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // a hash takes everything
+	return rand.New(rand.NewPCG(m.seed, h.Sum64()))
 }
 
 // storeDir is the one directory.
@@ -307,7 +312,8 @@ func (m *mixer) mix() error {
 	slices.SortStableFunc(fresh, func(a, b string) int {
 		return cmp.Compare(m.files[a].born, m.files[b].born)
 	})
-	for _, at := range fresh[:m.rnd.IntN(len(fresh)+1)] {
+	survive := m.chance("").Float64()
+	for _, at := range fresh[:int(survive*float64(len(fresh)+1))] {
 		if err := m.file(at, read(m.all, at)[:m.files[at].synced]); err != nil {
 			return err
 		}
@@ -327,16 +333,17 @@ func (m *mixer) sync(dir string) error {
 // from some byte on.
 func (m *mixer) file(at string, old []byte) error {
 	all := read(m.all, at)
+	rnd := m.chance(at)
 	data := slices.Clone(old)
 	const block = 4096
 	for i := 0; i < len(all); i += block {
 		part := all[i:min(i+block, len(all))]
-		if m.rnd.IntN(100) >= m.kept {
+		if rnd.IntN(100) >= m.kept {
 			continue
 		}
-		if m.rnd.IntN(2) == 0 && i+len(part) > len(old) { // torn
+		if rnd.IntN(2) == 0 && i+len(part) > len(old) { // torn
 			known := max(0, len(old)-i)
-			part = part[:known+m.rnd.IntN(len(part)-known+1)]
+			part = part[:known+rnd.IntN(len(part)-known+1)]
 		}
 		if grow := i + len(part) - len(data); grow > 0 {
 			data = append(data, make([]byte, grow)...)

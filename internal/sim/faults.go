@@ -100,14 +100,11 @@ func (s *simulation) planCrash(o *owner, within int) {
 
 func (s *simulation) kept() int { return []int{0, 50, 100}[s.faults.IntN(3)] }
 
-func (s *simulation) restart() error {
-	old := s.current
-	s.logf("%s is restarted", old.name)
-	if err := old.close(); err != nil {
+func (s *simulation) restart() (err error) {
+	s.logf("%s is restarted", s.current.name)
+	if s.current, err = s.reborn(s.current); err != nil {
 		return err
 	}
-	s.current = s.newOwner(old.disk.mem, old)
-	s.current.disk.mu.files = old.disk.mu.files
 	return s.current.open()
 }
 

@@ -83,18 +83,29 @@ func (o *owner) open() error {
 		return o.blame("making the shard", err)
 	}
 	o.publisher = pipeline.NewPublisher(o.shard, o.client.Sink(), pipeline.PublisherOptions{
-		TransactionalID: "sim.0", Log: slog.New(slog.DiscardHandler),
+		TransactionalID: "sim.0", AtLeastOnce: s.config.AtLeastOnce,
+		Log:          slog.New(slog.DiscardHandler),
 		BatchRecords: 1 + s.faults.IntN(6), TakeEntries: 1 + s.faults.IntN(20),
 		Now:  func() time.Time { return time.Unix(0, o.now()) },
 		Wait: func(_ context.Context, d time.Duration) error { return s.pause(o, d) },
 	})
-	if err := o.publisher.Open(context.Background()); err != nil {
-		return o.blame("opening the publisher", err)
+	if err := o.recall(); err != nil {
+		return o.blame("recalling", err)
 	}
-	if o.dead() {
-		return errDied
+	return o.claim()
+}
+
+// claim has the publisher claim the output, which can make commits of its own: they change what is
+// to be published and not what the state says.
+func (o *owner) claim() error {
+	first := o.store.NextVersion()
+	err := o.publisher.Open(context.Background())
+	last := o.store.NextVersion()
+	const commits = 1<<40 - 1
+	for v := first & commits; v <= last&commits; v++ {
+		o.sim.committed(last&^commits|v, o.dumb.look())
 	}
-	return o.recall()
+	return o.blame("opening the publisher", err)
 }
 
 // recall finds out what of what was consumed the disk holds.

@@ -70,8 +70,8 @@ func Run(c Config) (Report, error) {
 	}
 	err = s.run()
 	for _, o := range append(s.zombies, s.current) {
-		if o != nil {
-			err = errors.Join(err, o.close())
+		if closeErr := o.close(); !errors.Is(closeErr, errDied) {
+			err = errors.Join(err, closeErr)
 		}
 	}
 	return s.report, err
@@ -217,22 +217,56 @@ func (s *simulation) endTransactions() {
 	s.open = nil
 }
 
-// survive deals with an error of the current owner: a dead one is followed by a new process on
-// what is left of its disk.
+// maxLives is how many processes may follow one another because of one error.
+const maxLives = 20
+
+// survive deals with an error of the current owner: one that has died is followed by a new process
+// on what is left of its disk, one that was fenced is started again.
 func (s *simulation) survive(err error) error {
-	for s.current.dead() {
-		s.logf("%s has died: %v", s.current.name, err)
-		s.report.Crashes++
+	for range maxLives {
 		old := s.current
+		fenced := errors.Is(err, pipeline.ErrFenced) || s.fights(err)
+		if !old.dead() && !fenced {
+			return err
+		}
+		s.logf("%s ends: %v", old.name, err)
 		s.config.Settle()
-		_ = old.close() // nobody is left to hear of it
-		s.current = s.newOwner(old.disk.image(), old)
+		if old.dead() {
+			s.report.Crashes++
+			_ = old.close() // nobody is left to hear of it
+			s.current = s.newOwner(old.disk.image(), old)
+		} else if s.current, err = s.reborn(old); err != nil {
+			return err
+		}
 		if !s.quiet && s.config.Faults.has(Crash) && s.faults.IntN(4) == 0 {
 			s.planCrash(s.current, 40)
 		}
 		err = s.current.open()
 	}
-	return err
+	return fmt.Errorf("after %d lives: %w", maxLives, err)
+}
+
+// fights recognises the refusal to start after having been fenced several times, and lets the time
+// pass that the operator is told to wait.
+func (s *simulation) fights(err error) bool {
+	if err == nil || !strings.Contains(err.Error(), "another daemon claims") {
+		return false
+	}
+	s.broker.Advance(11 * time.Minute)
+	return true
+}
+
+// reborn stops a process and makes one on the same disk.
+func (s *simulation) reborn(old *owner) (*owner, error) {
+	if err := old.close(); err != nil && !errors.Is(err, errDied) {
+		return nil, err
+	}
+	if old.dead() {
+		return s.newOwner(old.disk.image(), old), nil
+	}
+	next := s.newOwner(old.disk.mem, old)
+	next.disk.mu.files = old.disk.mu.files
+	return next, nil
 }
 
 // rest lets all that is under way arrive, and everything be consumed and published. What is left of
