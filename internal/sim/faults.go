@@ -216,17 +216,20 @@ func (s *simulation) mark() {
 	}
 }
 
-// revive lets an owner that has been replaced go on for a step. What it meets is its own affair.
+// revive lets an owner that has been replaced go on for a step. An error is its end, as it is that
+// of the daemon: what a publisher had taken when it failed, only the next start can tell.
 func (s *simulation) revive(z *owner) {
-	if z == s.current || z.dead() {
+	if z == s.current || z.gone || z.dead() {
 		return
 	}
 	if s.faults.IntN(2) == 0 {
 		err := z.consume(s.inputs, 3)
+		z.gone = err != nil
 		s.logf("  %s, replaced, consumes: %v", z.name, err)
 		return
 	}
 	n, err := z.publish()
+	z.gone = err != nil
 	s.logf("  %s, replaced, publishes %d: %v", z.name, n, err)
 }
 

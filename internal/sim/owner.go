@@ -32,6 +32,7 @@ type owner struct {
 	dumb     *oracle                           // that was told of consumed
 	attempt  attempt                           // the last commit
 	counted  uint64                            // records consumed by this process
+	gone     bool                              // it has given up
 }
 
 // attempt is a commit that may have been made: after a crash the positions tell.

@@ -115,6 +115,11 @@ func newSimulation(c Config) (*simulation, error) {
 // tap sees what is appended to the logs.
 func (s *simulation) tap(tp pipeline.TopicPartition, records []pipeline.Record) {
 	if _, output := s.partitions[tp.Topic]; output {
+		for i := range records {
+			sequence, _ := records[i].Header(pipeline.HeaderSequence)
+			s.logf("    lands %s: entry %s, %s version %d", records[i].Pos, sequence,
+				records[i].Key, version(&records[i]))
+		}
 		s.output[tp] = append(s.output[tp], records...)
 		s.report.Output += len(records)
 	}
@@ -281,8 +286,7 @@ func (s *simulation) rest() error {
 			return err
 		}
 		for _, z := range s.zombies {
-			n, err := z.publish()
-			s.logf("%s publishes a last time %d: %v", z.name, n, err)
+			s.revive(z)
 		}
 	}
 	return nil
