@@ -14,6 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"selfsame/pipeline"
+	"selfsame/profile"
+	"selfsame/store"
 )
 
 // unreliable is a sink between the publisher and the log that loses requests and answers, delivers
@@ -59,6 +61,9 @@ func (u *unreliable) Fence(ctx context.Context, id string, expected pipeline.Ses
 	ends, after := u.step()
 	if ends && !after {
 		return pipeline.Session{}, errEnded
+	}
+	if u.rnd.IntN(2) == 0 {
+		u.deliver()
 	}
 	session, err := u.Sink.Fence(ctx, id, expected, partitions)
 	if ends {
@@ -230,6 +235,14 @@ func playExactlyOnce(t *testing.T, seed uint64) {
 	w.checkDead(rejected + exactlySpoiled)
 	got := w.final("profiles")
 	maps.Copy(got, w.final("assignments"))
+	w.must(w.shard.Flush(w.now.UnixNano()))
+	w.must(w.store.Reader().Profiles("profile", "default",
+		func(id profile.ID, row *store.Profile) error {
+			if row.Dead {
+				t.Errorf("profile %s has ended and is still there", id)
+			}
+			return nil
+		}))
 	w.close()
 	compareFinal(t, want, got, "disturbed")
 }
@@ -419,25 +432,35 @@ func TestRestored(t *testing.T) {
 			w := newWorld(t, 1)
 			w.lay(rnd, facts(rnd, 120), 1)
 			inputs := w.inputs()
+			var published map[pipeline.TopicPartition]int64 // what the last publishing was based on
 			step := func(times int) {
 				for range times {
 					w.consume(inputs[rnd.IntN(len(inputs))], 1+rnd.IntN(3))
 					if rnd.IntN(2) == 0 {
 						w.publish()
+						published = maps.Clone(w.next)
 					}
 				}
 			}
 			step(10)
-			backup := w.fs.CrashClone(vfs.CrashCloneCfg{})
+			backup, copied := w.fs.CrashClone(vfs.CrashCloneCfg{}), maps.Clone(w.next)
 			step(30)
 			w.must(w.store.Close())
 			w.fs = backup
 			held := w.count("profiles")
 			w.open()
-			w.publishHeld(held)
+			behind := false
+			for tp, next := range published {
+				behind = behind || copied[tp] < next
+			}
+			w.publishHeld(held, behind)
 			if rnd.IntN(2) == 0 {
 				w.crash(vfs.CrashCloneCfg{})
-				w.publishHeld(held)
+				w.publishHeld(held, behind)
+			}
+			for range 20 {
+				step(3)
+				w.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rnd})
 			}
 			w.drain()
 			w.checkVersions()
@@ -456,11 +479,9 @@ func TestRestored(t *testing.T) {
 }
 
 // publishHeld publishes, and expects nothing to come while the store is behind.
-func (w *world) publishHeld(held int) {
+func (w *world) publishHeld(held int, behind bool) {
 	w.t.Helper()
-	barrier, err := w.store.Reader().Barrier()
-	w.must(err)
-	if barrier == nil || len(*barrier) == 0 {
+	if !behind {
 		return
 	}
 	w.publish()
