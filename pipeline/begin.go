@@ -154,7 +154,10 @@ func (p *Publisher) overtake(tails map[TopicPartition]*tail) (
 		if !t.found {
 			continue
 		}
-		if t.sequence >= s.NextSequence() || t.incarnation > s.Incarnation() {
+		// An old entry is rendered as its object is when it is sent: where the lost life has taken
+		// in more, its version tells and its sequence does not.
+		if t.sequence >= s.NextSequence() || t.incarnation > s.Incarnation() ||
+			t.version >= s.NextVersion() {
 			ahead = true
 		}
 		sequence, incarnation = max(sequence, t.sequence+1), max(incarnation, t.incarnation)

@@ -17,6 +17,7 @@ type tail struct {
 	found       bool   // a record of this shard
 	sequence    uint64 // the greatest
 	incarnation uint64 // the greatest
+	version     uint64 // the greatest
 	positions   map[TopicPartition]int64
 }
 
@@ -43,7 +44,9 @@ func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, erro
 		}
 		err = p.walk(ctx, tp, max(t.floor, t.bounds.Start), t.bounds.End, func(rs []Record) error {
 			for i := range rs {
-				t.note(p.o.TransactionalID, &rs[i])
+				if t.note(p.o.TransactionalID, &rs[i]) {
+					t.version = max(t.version, p.shard.versionOf(&rs[i]))
+				}
 			}
 			return nil
 		})
@@ -60,11 +63,11 @@ func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, erro
 	return tails, nil
 }
 
-// note takes a record into account that the shard has written.
-func (t *tail) note(shard string, r *Record) {
+// note takes a record into account if the shard has written it, and reports whether it has.
+func (t *tail) note(shard string, r *Record) bool {
 	mark, ok := readMark(r)
 	if !ok || mark.shard != shard {
-		return
+		return false
 	}
 	t.found = true
 	t.sequence = max(t.sequence, mark.sequence)
@@ -72,6 +75,21 @@ func (t *tail) note(shard string, r *Record) {
 	for tp, next := range mark.positions {
 		t.positions[tp] = max(t.positions[tp], next)
 	}
+	return true
+}
+
+// versionOf reads the version of a record about a profile or an identity, 0 of others: a dead letter
+// keeps whatever headers it came with.
+func (sh *Shard) versionOf(r *Record) uint64 {
+	if _, ok := sh.keyOf(r.Pos.Topic, r.Key); !ok {
+		return 0
+	}
+	text, _ := r.Header(HeaderVersion)
+	version, err := strconv.ParseUint(string(text), 10, 64)
+	if err != nil {
+		return 0 // not ours
+	}
+	return version
 }
 
 // mark is what the writer's own headers say about a record.
