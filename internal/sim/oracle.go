@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +17,8 @@ import (
 // sharing no code with it. It remembers every fact it was told and works out everything anew.
 type oracle struct {
 	facts    []*fact
-	appended map[string]int64 // by partition: the greatest Kafka timestamp, bounded by the clock
-	rejected map[string]int   // by reason
+	appended map[string]int64  // by partition: the greatest Kafka timestamp, bounded by the clock
+	rejected map[string]string // by place: the reason
 }
 
 // fed is a record as it was consumed, and the clock then.
@@ -60,19 +61,19 @@ type fact struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{appended: map[string]int64{}, rejected: map[string]int{}}
+	return &oracle{appended: map[string]int64{}, rejected: map[string]string{}}
 }
 
 // consume tells one record.
 func (o *oracle) consume(r *fed) {
-	partition := r.topic + "/" + string(rune('0'+r.partition))
+	partition := fmt.Sprintf("%s/%d", r.topic, r.partition)
 	o.appended[partition] = max(o.appended[partition], min(r.time, r.now))
 	f, reason := judge(r)
 	if reason == "" {
 		reason = f.late(o.appended[partition])
 	}
 	if reason != "" {
-		o.rejected[reason]++
+		o.rejected[fmt.Sprintf("%s/%d/%d", r.topic, r.partition, r.offset)] = reason
 		return
 	}
 	o.facts = append(o.facts, f)
