@@ -24,13 +24,11 @@ type disk struct {
 	mu struct {
 		sync.Mutex
 		ops   int
-		names []string // of the operations, when they are kept
-		crash *crash   // what is to happen, nil once it has
+		crash *crash // what is to happen, nil once it has
 		image *vfs.MemFS
 		files map[string]known
 	}
-	keepNames bool
-	onCrash   func()
+	onCrash func()
 }
 
 // crash says at which operation, counted from when it is planned, and in which way.
@@ -106,10 +104,18 @@ func (d *disk) image() *vfs.MemFS {
 	return d.mu.image
 }
 
+// succeed takes over what another disk object knows of the same files, and the crash it had before
+// it.
+func (d *disk) succeed(old *disk) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	d.mu.files, d.mu.crash = old.mu.files, old.mu.crash
+}
+
 // do runs the parts of an operation and crashes where that was planned: before the first part,
 // after it, or after the last.
-func (d *disk) do(name string, parts ...func() error) error {
-	c := d.due(name)
+func (d *disk) do(parts ...func() error) error {
+	c := d.due()
 	if c != nil && c.phase == before {
 		d.crashNow(c.kept)
 		c = nil
@@ -127,13 +133,10 @@ func (d *disk) do(name string, parts ...func() error) error {
 }
 
 // due counts an operation and returns the crash that falls into it, nil where none does.
-func (d *disk) due(name string) *crash {
+func (d *disk) due() *crash {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.mu.ops++
-	if d.keepNames {
-		d.mu.names = append(d.mu.names, name)
-	}
 	c := d.mu.crash
 	if c == nil {
 		return nil
@@ -147,7 +150,7 @@ func (d *disk) due(name string) *crash {
 
 // Create implements vfs.FS.
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
-	err = d.do("create "+d.PathBase(name), func() error {
+	err = d.do(func() error {
 		d.bear(name, "")
 		f, err = d.mem.Create(name, category)
 		return err
@@ -171,7 +174,7 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 // ReuseForWrite implements vfs.FS.
 func (d *disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (f vfs.File,
 	err error) {
-	err = d.do("reuse "+d.PathBase(to), func() error {
+	err = d.do(func() error {
 		d.bear(to, "")
 		f, err = d.mem.ReuseForWrite(from, to, category)
 		return err
@@ -181,7 +184,7 @@ func (d *disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (f
 
 // Link implements vfs.FS.
 func (d *disk) Link(from, to string) error {
-	return d.do("link "+d.PathBase(to), func() error {
+	return d.do(func() error {
 		d.bear(to, from)
 		return d.mem.Link(from, to)
 	})
@@ -189,7 +192,7 @@ func (d *disk) Link(from, to string) error {
 
 // Rename implements vfs.FS.
 func (d *disk) Rename(from, to string) error {
-	return d.do("rename "+d.PathBase(to), func() error {
+	return d.do(func() error {
 		d.bear(to, from)
 		return d.mem.Rename(from, to)
 	})
@@ -202,14 +205,14 @@ func (d *disk) wrap(name string, f vfs.File) vfs.File {
 	if f == nil {
 		return nil
 	}
-	return &file{File: f, disk: d, path: name, name: d.PathBase(name)}
+	return &file{File: f, disk: d, path: name}
 }
 
 // file counts its writes and syncs.
 type file struct {
 	vfs.File
-	disk       *disk
-	path, name string
+	disk *disk
+	path string
 }
 
 // Write implements vfs.File.
@@ -222,7 +225,7 @@ func (f *file) Write(p []byte) (n int, err error) {
 			return err
 		}
 	}
-	err = f.disk.do("write "+f.name, write(p[:len(p)/2]), write(p[len(p)/2:]))
+	err = f.disk.do(write(p[:len(p)/2]), write(p[len(p)/2:]))
 	return n, err
 }
 
@@ -233,7 +236,7 @@ func (f *file) Sync() error { return f.sync(f.File.Sync) }
 func (f *file) SyncData() error { return f.sync(f.File.SyncData) }
 
 func (f *file) sync(sync func() error) error {
-	return f.disk.do("sync "+f.name, func() error {
+	return f.disk.do(func() error {
 		f.disk.note(f.path, func(k *known) { k.synced = k.written })
 		return sync()
 	})

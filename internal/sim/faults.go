@@ -154,6 +154,10 @@ func (s *simulation) anyPartition() pipeline.TopicPartition {
 
 // fate decides about a request of an owner. Before it, something else can happen.
 func (s *simulation) fate(o *owner, r *simlog.Request) simlog.Fate {
+	if s.intervene != nil {
+		s.mark()
+		return s.intervene(o, r)
+	}
 	if s.quiet {
 		return simlog.Deliver
 	}

@@ -53,9 +53,11 @@ type simulation struct {
 	zombies []*owner // that do not know that they have been replaced
 	owners  int
 	open    []*simlog.Transaction // of producers of input
-	quiet   bool                  // nothing goes wrong any more
-	depth   int                   // of events within requests
-	pauses  int                   // since the last step
+	// intervene decides about each request in the place of chance.
+	intervene func(o *owner, r *simlog.Request) simlog.Fate
+	quiet     bool // nothing goes wrong any more
+	depth     int  // of events within requests
+	pauses    int  // since the last step
 
 	output map[pipeline.TopicPartition][]pipeline.Record
 	states map[uint64][]view // by version: what was committed, of several owners
@@ -236,11 +238,7 @@ func (s *simulation) survive(err error) error {
 		}
 		s.logf("%s ends: %v", old.name, err)
 		s.config.Settle()
-		if old.dead() {
-			s.report.Crashes++
-			_ = old.close() // nobody is left to hear of it
-			s.current = s.newOwner(old.disk.image(), old)
-		} else if s.current, err = s.reborn(old); err != nil {
+		if s.current, err = s.reborn(old); err != nil {
 			return err
 		}
 		if !s.quiet && s.config.Faults.has(Crash) && s.faults.IntN(4) == 0 {
@@ -266,11 +264,12 @@ func (s *simulation) reborn(old *owner) (*owner, error) {
 	if err := old.close(); err != nil && !errors.Is(err, errDied) {
 		return nil, err
 	}
-	if old.dead() {
+	if old.dead() { // it has not lived to its end
+		s.report.Crashes++
 		return s.newOwner(old.disk.image(), old), nil
 	}
 	next := s.newOwner(old.disk.mem, old)
-	next.disk.mu.files = old.disk.mu.files
+	next.disk.succeed(old.disk)
 	return next, nil
 }
 
