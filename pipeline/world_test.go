@@ -133,13 +133,18 @@ type world struct {
 	next      map[pipeline.TopicPartition]int64
 	read      map[pipeline.TopicPartition]int // output records seen by emitted
 	now       time.Time
+
+	outputs     int32  // partitions of each output topic, as the shard is told
+	writer      string // transactional id
+	atLeastOnce bool
 }
 
 func newWorld(t testing.TB, inputPartitions int32) *world {
 	t.Helper()
 	w := &world{t: t, model: testModel(t), log: memlog.New(memlog.Options{}),
 		fs: vfs.NewCrashableMem(), now: time.Unix(1_700_000_000, 0).UTC(),
-		read: map[pipeline.TopicPartition]int{}}
+		read:    map[pipeline.TopicPartition]int{},
+		outputs: 2, writer: "test.0"}
 	for _, topic := range w.model.InputTopics() {
 		w.log.CreateTopic(topic, inputPartitions)
 	}
@@ -167,13 +172,14 @@ func (w *world) tryOpen() error {
 	w.must(err)
 	partitions := map[string]int32{}
 	for _, topic := range w.model.OutputTopics() {
-		partitions[topic] = 2
+		partitions[topic] = w.outputs
 	}
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
 		Partitions: partitions, CacheRows: 20})
 	w.must(err)
 	w.publisher = pipeline.NewPublisher(w.shard, w.sink, pipeline.PublisherOptions{
-		TransactionalID: "test.0", Log: slog.New(slog.DiscardHandler),
+		TransactionalID: w.writer, AtLeastOnce: w.atLeastOnce,
+		Log:  slog.New(slog.DiscardHandler),
 		Now:  func() time.Time { return w.now },
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
