@@ -78,8 +78,8 @@ func (t *tail) note(shard string, r *Record) bool {
 	return true
 }
 
-// versionOf reads the version of a record about a profile or an identity, 0 of others: a dead letter
-// keeps whatever headers it came with.
+// versionOf reads the version of a record about a profile or an identity, 0 of others: a dead
+// letter keeps whatever headers it came with.
 func (sh *Shard) versionOf(r *Record) uint64 {
 	if _, ok := sh.keyOf(r.Pos.Topic, r.Key); !ok {
 		return 0

@@ -149,22 +149,36 @@ type link struct {
 	time int64
 }
 
-// clusters walks all links, best first, and accepts each that keeps the rules.
-func (o *oracle) clusters(seen map[who]int64) [][]who {
+// asserted finds the latest time at which each link was asserted.
+func (o *oracle) asserted() map[[2]who]int64 {
 	latest := map[[2]who]int64{}
 	for _, f := range o.facts {
 		if f.op == "delete" {
 			continue
 		}
-		for _, a := range f.all {
-			for _, b := range f.all {
-				if at, known := latest[[2]who{a, b}]; compareWho(a, b) < 0 &&
-					(!known || at < f.stamp.time) {
-					latest[[2]who{a, b}] = f.stamp.time
-				}
+		for _, ends := range pairs(f.all) {
+			if at, known := latest[ends]; !known || at < f.stamp.time {
+				latest[ends] = f.stamp.time
 			}
 		}
 	}
+	return latest
+}
+
+func pairs(ids []who) (all [][2]who) {
+	for _, a := range ids {
+		for _, b := range ids {
+			if compareWho(a, b) < 0 {
+				all = append(all, [2]who{a, b})
+			}
+		}
+	}
+	return all
+}
+
+// clusters walks all links, best first, and accepts each that keeps the rules.
+func (o *oracle) clusters(seen map[who]int64) [][]who {
+	latest := o.asserted()
 	var links []link
 	for ends, at := range latest {
 		links = append(links, link{ends[0], ends[1], at})

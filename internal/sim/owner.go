@@ -164,25 +164,12 @@ func (o *owner) consume(partitions []pipeline.TopicPartition, limit int) error {
 	var chunks []pipeline.Chunk
 	now := o.now()
 	for _, tp := range partitions {
-		got, err := o.client.Fetch(context.Background(), tp, o.next[tp])
-		if err != nil {
-			if errors.Is(err, simlog.RequestTimedOut) {
-				continue
-			}
+		chunk, err := o.fetch(tp, limit, now)
+		switch {
+		case errors.Is(err, simlog.RequestTimedOut):
+		case err != nil:
 			return o.blame("fetching", err)
-		}
-		chunk := pipeline.Chunk{TP: tp, Next: got.Next}
-		for i, r := range got.Records {
-			if i == limit {
-				chunk.Next = r.Pos.Offset
-				break
-			}
-			chunk.Inputs = append(chunk.Inputs, o.sim.decoder.Decode(r))
-			f := feed(r, now)
-			o.consumed[tp] = append(o.consumed[tp], f)
-			o.dumb.consume(&f)
-		}
-		if chunk.Next > o.next[tp] {
+		case chunk.Next > o.next[tp]:
 			chunks = append(chunks, chunk)
 		}
 	}
@@ -194,9 +181,38 @@ func (o *owner) consume(partitions []pipeline.TopicPartition, limit int) error {
 	}
 	for _, c := range chunks {
 		o.next[c.TP] = c.Next
-		o.counted += uint64(len(c.Inputs))
 	}
 	return nil
+}
+
+// fetch reads a chunk, and tells the oracle what is new in it. Now and then it begins with what an
+// earlier commit has consumed, as a reader may.
+func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipeline.Chunk, error) {
+	from := o.next[tp]
+	if o.sim.faults.IntN(8) == 0 {
+		from = max(0, from-o.sim.faults.Int64N(3))
+	}
+	got, err := o.client.Fetch(context.Background(), tp, from)
+	chunk := pipeline.Chunk{TP: tp, Next: got.Next}
+	for i, r := range got.Records {
+		if i == limit {
+			chunk.Next = r.Pos.Offset
+			break
+		}
+		chunk.Inputs = append(chunk.Inputs, o.sim.decoder.Decode(r))
+	}
+	if err != nil || chunk.Next <= o.next[tp] {
+		return chunk, err
+	}
+	for i := range chunk.Inputs {
+		if r := &chunk.Inputs[i].Record; r.Pos.Offset >= o.next[tp] {
+			f := feed(r, now)
+			o.consumed[tp] = append(o.consumed[tp], f)
+			o.dumb.consume(&f)
+			o.counted++
+		}
+	}
+	return chunk, nil
 }
 
 // commit applies chunks and notes the state that this makes.
@@ -237,7 +253,7 @@ func (o *owner) close() error {
 }
 
 // feed is a record in the oracle's words.
-func feed(r pipeline.Record, now int64) fed {
+func feed(r *pipeline.Record, now int64) fed {
 	f := fed{topic: r.Pos.Topic, partition: r.Pos.Partition, offset: r.Pos.Offset, time: r.Time,
 		now: now, key: r.Key, value: r.Value, headers: map[string]string{}}
 	for _, h := range r.Headers {

@@ -76,7 +76,8 @@ func TestRepeatable(t *testing.T) {
 		c := Config{Seed: 100 + seed, Faults: AllFaults}
 		first, firstErr := run(t, c)
 		second, secondErr := run(t, c)
-		if !slices.Equal(first.Trace, second.Trace) || fmt.Sprint(firstErr) != fmt.Sprint(secondErr) {
+		same := slices.Equal(first.Trace, second.Trace)
+		if !same || fmt.Sprint(firstErr) != fmt.Sprint(secondErr) {
 			for i := range min(len(first.Trace), len(second.Trace)) {
 				if first.Trace[i] != second.Trace[i] {
 					t.Fatalf("seed %d, step %d: %q, then %q", c.Seed, i, first.Trace[i],

@@ -20,6 +20,7 @@ func (s *simulation) verify() error {
 		s.compare("assignment", want.assignments, s.finalAssignments()),
 		s.checkVersions(),
 		s.checkStates(),
+		s.checkChanges(),
 		s.checkDeadLetters(o.dumb.rejected),
 		s.checkOnce(),
 		s.checkCounts(),
@@ -154,8 +155,33 @@ func (s *simulation) checkStates() error {
 	return errors.Join(errs...)
 }
 
-// checkDeadLetters: each record that was wrong, with its reason, once. An owner that has parted ways
-// can have found others wrong, by its own clock, and the same ones again.
+// checkChanges: what is published under a version was changed by the commit of that version. It
+// takes one line of owners, whose commits follow one another.
+func (s *simulation) checkChanges() error {
+	if s.config.Faults.has(Takeover) {
+		return nil
+	}
+	versions := slices.Sorted(maps.Keys(s.states))
+	var errs []error
+	s.outputs(topicProfiles, func(r *pipeline.Record) {
+		i, found := slices.BinarySearch(versions, version(r))
+		if !found || i == 0 {
+			return
+		}
+		of := func(v uint64) string {
+			all := s.states[v]
+			return all[len(all)-1].profiles[string(r.Key)]
+		}
+		if of(versions[i]) == of(versions[i-1]) {
+			errs = append(errs, fmt.Errorf("%s of key %s: commit %d has changed nothing",
+				r.Pos, r.Key, versions[i]))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// checkDeadLetters: each record that was wrong, with its reason, once. An owner that has parted
+// ways can have found others wrong, by its own clock, and the same ones again.
 func (s *simulation) checkDeadLetters(want map[string]string) error {
 	strict := s.exactly() && !s.config.Faults.has(Takeover)
 	got := map[string][]string{}

@@ -51,8 +51,8 @@ type ClientOptions struct {
 	Pause func(ctx context.Context, d time.Duration) error
 }
 
-// Client is the connection of one process. A process can die in [ClientOptions.Fate]: the request at
-// hand then still meets its fate, and the client learns nothing.
+// Client is the connection of one process. A process can die in [ClientOptions.Fate]: the request
+// at hand then still meets its fate, and the client learns nothing.
 type Client struct {
 	b    *Broker
 	o    ClientOptions
