@@ -15,6 +15,7 @@ var (
 	runsFlag   = flag.Int("sim.n", 300, "how many seeds")
 	faultsFlag = flag.String("sim.faults", AllFaults.String(), "what may go wrong")
 	repeatFlag = flag.Bool("sim.repeats", false, "output may repeat: at least once")
+	shrinkFlag = flag.Bool("sim.noshrink", false, "leave a failing run as it is")
 	traceFlag  = flag.Bool("sim.trace", false, "show what happens")
 )
 
@@ -37,9 +38,6 @@ func TestSimulation(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64N(1 << 32)
 	}
-	if testing.Short() {
-		runs = min(runs, 50)
-	}
 	var sum Report
 	for i := range runs {
 		c := Config{Seed: seed + uint64(i), Faults: faults, AtLeastOnce: *repeatFlag}
@@ -60,6 +58,9 @@ func TestSimulation(t *testing.T) {
 // explain makes a failing run as small as is cheap, and says how to repeat it.
 func explain(t *testing.T, c Config, err error) string {
 	for i := range faultNames {
+		if *shrinkFlag {
+			break
+		}
 		less := c
 		less.Faults &^= 1 << i
 		if _, lessErr := run(t, less); less.Faults != c.Faults && lessErr != nil {
