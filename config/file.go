@@ -114,8 +114,9 @@ type topicFile struct {
 }
 
 type outputFile struct {
-	Partitions  int32 `yaml:"partitions"`
-	Replication int16 `yaml:"replication"`
+	Partitions  int32  `yaml:"partitions"`
+	Replication int16  `yaml:"replication"`
+	Delivery    string `yaml:"delivery"`
 }
 
 type dataset struct {

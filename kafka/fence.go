@@ -29,6 +29,7 @@ type fence struct {
 	c          *Client
 	id         string
 	partitions []pipeline.TopicPartition
+	patient    bool // also with a broker that does not answer
 }
 
 // Waits between attempts at a coordinator that is busy or away.
@@ -62,7 +63,7 @@ func (s *Sink) Open(ctx context.Context, transactionalID string) (pipeline.Sessi
 // Fence implements pipeline.Sink.
 func (s *Sink) Fence(ctx context.Context, transactionalID string, expected pipeline.Session,
 	partitions []pipeline.TopicPartition) (pipeline.Session, error) {
-	f := &fence{c: s.c, id: transactionalID, partitions: partitions}
+	f := &fence{c: s.c, id: transactionalID, partitions: partitions, patient: true}
 	session, err := f.raise(ctx, expected)
 	if err != nil {
 		return session, fmt.Errorf("fencing %d partitions for %s: %w",
@@ -247,7 +248,7 @@ func (f *fence) passes(err error, attempt int) bool {
 	var code kafkago.Error
 	switch {
 	case !errors.As(err, &code):
-		return true // no answer
+		return f.patient // no answer
 	case code == kafkago.UnknownTopicOrPartition:
 		return attempt < unknownAttempts
 	}

@@ -210,7 +210,8 @@ func (p *Publisher) held() (bool, error) {
 		return false, nil
 	}
 	for _, at := range p.barrier {
-		if next, _ := p.shard.stats.position(TopicPartition{at.Topic, at.Partition}); next < at.Next {
+		next, _ := p.shard.stats.position(TopicPartition{at.Topic, at.Partition})
+		if next < at.Next {
 			return true, nil
 		}
 	}

@@ -356,10 +356,10 @@ func (w *world) count(topic string) int {
 }
 
 // copyOf opens a second owner on a copy of the first one's store, on the same log.
-func (w *world) copyOf(t *testing.T) *world {
+func (w *world) copyOf(t *testing.T, rnd *rand.Rand) *world {
 	t.Helper()
 	second := &world{t: t, model: w.model, log: w.log, sink: w.log.Sink(), decoder: w.decoder,
-		fs:  w.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}),
+		fs:  w.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rnd}),
 		now: w.now, read: map[pipeline.TopicPartition]int{}, outputs: w.outputs, writer: w.writer}
 	return second
 }
@@ -375,7 +375,7 @@ func TestTakeover(t *testing.T) {
 	for _, tp := range w.inputs() {
 		w.consume(tp, 20)
 	}
-	second := w.copyOf(t)
+	second := w.copyOf(t, rnd)
 	for _, tp := range w.inputs() {
 		w.consume(tp, 20)
 	}

@@ -122,7 +122,9 @@ func (r *Reader) Repairs() ([]Repair, error) {
 }
 
 // SetRepairs writes which output partitions are to be published again.
-func (b *Batch) SetRepairs(repairs []Repair) { b.setMeta(metaRepairs, b.store.dict.repairs(repairs)) }
+func (b *Batch) SetRepairs(repairs []Repair) {
+	b.setMeta(metaRepairs, b.store.dict.repairs(repairs))
+}
 
 // SetRepairs does so, durably, without a commit. It may be called beside one.
 func (s *Store) SetRepairs(repairs []Repair) error {

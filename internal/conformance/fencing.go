@@ -84,9 +84,9 @@ func refused(t *testing.T, e Env, name string, b *pipeline.Batch) {
 }
 
 // readBack reads from offset up to end, as a publisher that looks for what has landed does.
-func readBack(t *testing.T, e Env, tp pipeline.TopicPartition, offset, end int64) []pipeline.Record {
+func readBack(t *testing.T, e Env, tp pipeline.TopicPartition, offset, end int64) (
+	all []pipeline.Record) {
 	t.Helper()
-	var all []pipeline.Record
 	for offset < end {
 		got, err := e.Sink.Read(within(t), tp, offset)
 		if err != nil {
