@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,14 +25,15 @@ const (
 	Clean                       // logs are compacted
 	Clock                       // clocks jump
 	Aborts                      // input is transactional, and some of it aborted
+	Unclean                     // output partitions lose their end, or everything
 )
 
 // AllFaults are all of them.
-const AllFaults = Aborts<<1 - 1
+const AllFaults = Unclean<<1 - 1
 
 // faultNames are in the order of the bits.
 var faultNames = []string{"crash", "restart", "takeover", "network", "late", "markers", "elect",
-	"clean", "clock", "aborts"}
+	"clean", "clock", "aborts", "unclean"}
 
 func (f Faults) has(one Faults) bool { return f&one != 0 }
 
@@ -84,11 +86,50 @@ func (s *simulation) fault() error {
 	case Clean:
 		s.clean()
 	case Clock:
-		o.skew = time.Duration(s.faults.IntN(240)-120) * time.Second
-		s.logf("clock of %s: %s", o.name, o.skew)
-		s.broker.Advance(time.Duration(s.faults.IntN(600)) * time.Second)
+		s.jump(o)
+	case Unclean:
+		s.lose()
 	}
 	return nil
+}
+
+// jump sets a clock, and lets time pass: minutes, or so much that brokers forget who has written.
+// No request is under way for as long as that: it is what the fence assumes.
+func (s *simulation) jump(o *owner) {
+	o.skew = time.Duration(s.faults.IntN(240)-120) * time.Second
+	passes := time.Duration(s.faults.IntN(600)) * time.Second
+	if s.faults.IntN(4) == 0 {
+		passes = time.Duration(s.faults.IntN(30)) * time.Hour
+	}
+	s.logf("%s pass, the clock of %s is off by %s", passes, o.name, o.skew)
+	s.broker.Advance(passes)
+	for i := len(s.broker.InFlight()) - 1; i >= 0; i-- {
+		if s.broker.Age(i) > 20*time.Hour {
+			s.broker.Drop(i)
+		}
+	}
+}
+
+// lose takes the end of an output partition away, or makes its topic anew.
+func (s *simulation) lose() {
+	topics := s.model.OutputTopics()
+	topic := topics[s.faults.IntN(len(topics))]
+	if s.faults.IntN(4) == 0 {
+		s.logf("topic %s is deleted and made again", topic)
+		s.broker.CreateTopic(topic, s.partitions[topic])
+		for n := range s.partitions[topic] {
+			delete(s.output, pipeline.TopicPartition{Topic: topic, Partition: n})
+		}
+		return
+	}
+	tp := pipeline.TopicPartition{Topic: topic, Partition: s.faults.Int32N(s.partitions[topic])}
+	_, end := s.broker.Bounds(tp)
+	s.broker.Truncate(tp, max(0, end-s.faults.Int64N(6)))
+	_, end = s.broker.Bounds(tp)
+	s.logf("%s is truncated to %d", tp, end)
+	s.output[tp] = slices.DeleteFunc(s.output[tp], func(r pipeline.Record) bool {
+		return r.Pos.Offset >= end
+	})
 }
 
 // planCrash arranges for the owner's death within so many operations of its disk.

@@ -98,7 +98,7 @@ func newSimulation(c Config) (*simulation, error) {
 	}
 	s.model, s.decoder = model, pipeline.NewDecoder(model)
 	s.broker = simlog.New(simlog.Options{Now: 1_700_000_000_000_000_000, FetchMaxRecords: 7,
-		Tap: s.tap})
+		MaxBatchBytes: 2500, Tap: s.tap})
 	for _, topic := range model.InputTopics() {
 		n := int32(1 + s.steps.IntN(3))
 		s.broker.CreateTopic(topic, n)
@@ -228,12 +228,12 @@ func (s *simulation) endTransactions() {
 const maxLives = 20
 
 // survive deals with an error of the current owner: one that has died is followed by a new process
-// on what is left of its disk, one that was fenced is started again.
+// on what is left of its disk, one that was fenced, or has seen a log go back, is started again.
 func (s *simulation) survive(err error) error {
 	for range maxLives {
 		old := s.current
-		fenced := errors.Is(err, pipeline.ErrFenced) || s.fights(err)
-		if !old.dead() && !fenced {
+		again := errors.Is(err, pipeline.ErrFenced) || errors.Is(err, pipeline.ErrRegressed)
+		if !old.dead() && !again && !s.fights(err) {
 			return err
 		}
 		s.logf("%s ends: %v", old.name, err)
@@ -279,6 +279,11 @@ func (s *simulation) rest() error {
 	s.quiet = true
 	s.endTransactions()
 	s.logf("coming to rest")
+	if s.config.Faults.has(Unclean) { // what is not written to is looked at by the next start only
+		if err := s.survive(s.restart()); err != nil {
+			return err
+		}
+	}
 	for range 2 {
 		s.settleBroker()
 		if err := s.drain(); err != nil {
