@@ -170,7 +170,7 @@ func (f *fence) enlist(session pipeline.Session) func(context.Context) error {
 			Topics:          topics,
 		})
 		if err == nil {
-			err = enlistError(res)
+			err = enlistError(res, len(f.partitions))
 		}
 		f.trace("AddPartitionsToTxn", session, err, "partitions", len(f.partitions))
 		return err
@@ -181,9 +181,11 @@ func (f *fence) enlist(session pipeline.Session) func(context.Context) error {
 // kafka-go has another name for it.
 const operationNotAttempted kafkago.Error = 55
 
-func enlistError(res *kafkago.AddPartitionsToTxnResponse) error {
+// enlistError also wants an answer for each partition: one that was left out would have no fence.
+func enlistError(res *kafkago.AddPartitionsToTxnResponse, want int) error {
 	var skipped error
 	for topic, partitions := range res.Topics {
+		want -= len(partitions)
 		for _, p := range partitions {
 			switch {
 			case errors.Is(p.Error, operationNotAttempted):
@@ -192,6 +194,9 @@ func enlistError(res *kafkago.AddPartitionsToTxnResponse) error {
 				return fmt.Errorf("enlisting %s/%d: %w", topic, p.Partition, p.Error)
 			}
 		}
+	}
+	if skipped == nil && want != 0 {
+		return fmt.Errorf("%d partitions are missing in the answer", want)
 	}
 	return skipped
 }

@@ -37,6 +37,7 @@ func (p *Publisher) Open(ctx context.Context) error {
 	if err := p.repair(ctx); err != nil {
 		return err
 	}
+	p.incarnation = p.shard.store.Incarnation()
 	barrier, err := p.shard.store.Reader().Barrier()
 	if barrier != nil {
 		p.barrier = *barrier

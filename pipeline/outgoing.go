@@ -114,10 +114,9 @@ func (p *Publisher) render(snap *store.Snapshot, e *store.Entry) (
 }
 
 func (p *Publisher) ownHeaders(seq uint64) []Header {
-	incarnation := p.shard.store.Incarnation()
 	return []Header{
 		{Key: HeaderShard, Value: []byte(p.o.TransactionalID)},
-		{Key: HeaderIncarnation, Value: strconv.AppendUint(nil, incarnation, 10)},
+		{Key: HeaderIncarnation, Value: strconv.AppendUint(nil, p.incarnation, 10)},
 		{Key: HeaderSequence, Value: strconv.AppendUint(nil, seq, 10)},
 	}
 }

@@ -21,14 +21,15 @@ type Publisher struct {
 	sink  Sink
 	o     PublisherOptions
 
-	session    Session
-	plain      bool // the session claims nothing: at least once
-	claimed    time.Time
-	proved     time.Time // when the broker last accepted the session
-	partitions []TopicPartition
-	lanes      map[TopicPartition]*lane
-	barrier    store.Barrier // input positions that publishing waits for
-	recoveries int           // since something was acknowledged last
+	incarnation uint64 // of the store; it changes only in Open
+	session     Session
+	plain       bool // the session claims nothing: at least once
+	claimed     time.Time
+	proved      time.Time // when the broker last accepted the session
+	partitions  []TopicPartition
+	lanes       map[TopicPartition]*lane
+	barrier     store.Barrier // input positions that publishing waits for
+	recoveries  int           // since something was acknowledged last
 }
 
 // lane is what is known of one output partition.
@@ -97,7 +98,7 @@ func (p *Publisher) Publish(ctx context.Context) (int, error) {
 // sendAll sends batches in order, each until its fate is known.
 func (p *Publisher) sendAll(ctx context.Context, batches []*outgoing) error {
 	for len(batches) > 0 {
-		err := p.Refresh(ctx)
+		err := p.refresh(ctx)
 		if err == nil {
 			err = p.send(ctx, batches[0])
 		}

@@ -32,12 +32,14 @@ const (
 
 // Refresh renews a claim that has grown old, or that may have been lost in a pause. Call it between
 // batches, and now and then while there are none.
-func (p *Publisher) Refresh(ctx context.Context) error {
+func (p *Publisher) Refresh(ctx context.Context) error { return p.noted(p.refresh(ctx)) }
+
+func (p *Publisher) refresh(ctx context.Context) error {
 	now := p.o.Now()
 	if p.plain || elapsed(p.claimed, now) < refreshAfter && elapsed(p.proved, now) < pauseBound {
 		return nil
 	}
-	return p.noted(p.claim(ctx, p.session))
+	return p.claim(ctx, p.session)
 }
 
 // elapsed is the greater of what the monotonic and the wall clock say: one stands still while the
