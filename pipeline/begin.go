@@ -105,7 +105,7 @@ func (p *Publisher) reconcile(output *store.Output, tails map[TopicPartition]*ta
 	}
 	for _, tp := range p.partitions {
 		t := tails[tp]
-		if !t.lost() {
+		if !t.lost {
 			continue
 		}
 		p.o.Log.Error("an output partition has lost what it had acknowledged; everything in it is "+

@@ -12,6 +12,8 @@ import (
 // Recovery is how a publisher comes to know what has landed, at the start and whenever it has lost
 // track. The order is the point:
 //
+//	look     an end below what was acknowledged: the log has lost something. A claim would hide it,
+//	         for its markers make the log longer
 //	claim    everybody else is shut out of every output partition; nothing old lands from here on
 //	ends     the end of each partition, asked for after the claim
 //	scan     from the floor to that end: the greatest sequence that has landed
@@ -39,7 +41,28 @@ func (p *Publisher) refresh(ctx context.Context) error {
 	if p.plain || elapsed(p.claimed, now) < refreshAfter && elapsed(p.proved, now) < pauseBound {
 		return nil
 	}
-	return p.claim(ctx, p.session)
+	if err := p.claim(ctx, p.session); err != nil {
+		return err
+	}
+	for _, tp := range p.partitions {
+		if lane := p.lanes[tp]; lane.lost {
+			return p.regressed(tp, lane.end, lane.floor)
+		}
+	}
+	return nil
+}
+
+// look notes which logs have lost what they had acknowledged.
+func (p *Publisher) look(ctx context.Context) error {
+	for _, tp := range p.partitions {
+		bounds, err := p.bounds(ctx, tp)
+		if err != nil {
+			return err
+		}
+		lane := p.lanes[tp]
+		lane.end, lane.lost = bounds.End, bounds.End < lane.floor
+	}
+	return nil
 }
 
 // elapsed is the greater of what the monotonic and the wall clock say: one stands still while the
@@ -50,6 +73,9 @@ func elapsed(from, to time.Time) time.Duration {
 
 // claim shuts out every other writer and begins a session. expected is the one that is renewed.
 func (p *Publisher) claim(ctx context.Context, expected Session) error {
+	if err := p.look(ctx); err != nil {
+		return err
+	}
 	id := p.o.TransactionalID
 	session, err := p.sink.Fence(ctx, id, expected, p.partitions)
 	if errors.Is(err, ErrNotAuthorized) && p.o.AtLeastOnce {
@@ -98,8 +124,8 @@ func (p *Publisher) resolve(ctx context.Context, batches []*outgoing, cause erro
 		return nil, err
 	}
 	for _, tail := range tails {
-		if tail.lost() {
-			return nil, p.regressed(tail.tp, tail.bounds.End, tail.floor)
+		if tail.lost {
+			return nil, p.regressed(tail.tp, p.lanes[tail.tp].end, tail.floor)
 		}
 	}
 	var rest []*outgoing

@@ -12,6 +12,7 @@ import (
 type tail struct {
 	tp     TopicPartition
 	floor  int64
+	lost   bool // the log has lost what it had acknowledged
 	bounds Bounds
 
 	found       bool   // a record of this shard
@@ -24,19 +25,18 @@ type tail struct {
 // landed reports whether an entry for this partition has been published.
 func (t *tail) landed(seq uint64) bool { return t.found && seq <= t.sequence }
 
-// lost reports whether the log has lost what it had acknowledged.
-func (t *tail) lost() bool { return t.bounds.End < t.floor }
-
 // scanAll reads the tails of all output partitions, whose floors become their ends. It comes after
 // a claim, and its ends are asked for after that too.
 func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, error) {
 	tails := map[TopicPartition]*tail{}
 	for _, tp := range p.partitions {
-		t := &tail{tp: tp, floor: p.lanes[tp].floor, positions: map[TopicPartition]int64{}}
+		lane := p.lanes[tp]
+		t := &tail{tp: tp, floor: lane.floor, positions: map[TopicPartition]int64{}}
 		var err error
 		if t.bounds, err = p.bounds(ctx, tp); err != nil {
 			return nil, err
 		}
+		t.lost = lane.lost || t.bounds.End < t.floor
 		if t.bounds.Start > t.floor && t.floor > 0 {
 			p.o.Log.Warn("retention has taken a part of what was to be read back; records whose "+
 				"fate it would have told may be published twice", "partition", tp.String(),
@@ -56,7 +56,7 @@ func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, erro
 		tails[tp] = t
 	}
 	for tp, t := range tails {
-		if !t.lost() {
+		if !t.lost {
 			p.lanes[tp].floor = t.bounds.End
 		}
 	}
