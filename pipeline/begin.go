@@ -99,19 +99,22 @@ func (p *Publisher) loadFloors() error {
 
 // reconcile draws the conclusions from the tails, in one commit at the most.
 func (p *Publisher) reconcile(output *store.Output, tails map[TopicPartition]*tail) error {
-	repairs, err := p.shard.store.Reader().Repairs()
-	if err != nil {
-		return err
-	}
 	for _, tp := range p.partitions {
 		t := tails[tp]
 		if !t.lost {
 			continue
 		}
 		p.o.Log.Error("an output partition has lost what it had acknowledged; everything in it is "+
-			"published again", "partition", tp.String(), "end", t.bounds.End, "expected", t.floor)
-		repairs = append(repairs, store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true})
+			"published again", "partition", tp.String(), "end", p.lanes[tp].end,
+			"expected", t.floor)
+		if err := p.noteLost(tp); err != nil {
+			return err
+		}
 		p.lanes[tp].floor = t.bounds.End
+	}
+	repairs, err := p.shard.store.Reader().Repairs()
+	if err != nil {
+		return err
 	}
 	more, barrier, err := p.overtake(tails)
 	if err != nil {

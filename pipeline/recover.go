@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"selfsame/store"
@@ -52,8 +53,10 @@ func (p *Publisher) refresh(ctx context.Context) error {
 	return nil
 }
 
-// look notes which logs have lost what they had acknowledged.
+// look finds the logs that have lost what they had acknowledged, and writes them down: if this
+// process ends after its claim, the next one cannot see it any more.
 func (p *Publisher) look(ctx context.Context) error {
+	var lost []TopicPartition
 	for _, tp := range p.partitions {
 		bounds, err := p.bounds(ctx, tp)
 		if err != nil {
@@ -61,8 +64,29 @@ func (p *Publisher) look(ctx context.Context) error {
 		}
 		lane := p.lanes[tp]
 		lane.end, lane.lost = bounds.End, bounds.End < lane.floor
+		if lane.lost {
+			lost = append(lost, tp)
+		}
 	}
-	return nil
+	return p.noteLost(lost...)
+}
+
+// noteLost writes down, durably, that everything in the partitions has to be published again.
+func (p *Publisher) noteLost(lost ...TopicPartition) error {
+	if len(lost) == 0 {
+		return nil
+	}
+	repairs, err := p.shard.store.Reader().Repairs()
+	if err != nil {
+		return err
+	}
+	for _, tp := range lost {
+		r := store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true}
+		if !slices.Contains(repairs, r) {
+			repairs = append(repairs, r)
+		}
+	}
+	return p.shard.store.SetRepairs(repairs)
 }
 
 // elapsed is the greater of what the monotonic and the wall clock say: one stands still while the
@@ -153,11 +177,7 @@ var ErrRegressed = errors.New("the log has lost what it had acknowledged")
 // regressed writes down that tp has to be published again, which the next start does: only the
 // owner of the state can.
 func (p *Publisher) regressed(tp TopicPartition, found, expected int64) error {
-	repairs, err := p.shard.store.Reader().Repairs()
-	if err == nil {
-		repairs = append(repairs, store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true})
-		err = p.shard.store.SetRepairs(repairs)
-	}
+	err := p.noteLost(tp)
 	return errors.Join(err, fmt.Errorf("%w: %s is at offset %d, %d was expected; start again: "+
 		"everything in the partition is published again then", ErrRegressed, tp, found, expected))
 }
