@@ -39,7 +39,8 @@ func TestWhy(t *testing.T) {
 	if want := "unique crm [crm:ada crm:ben] {ecid:111 login:b1 5 false}"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if _, left, err := r.Why(g, Link{A: id("crm:ada"), B: id("login:a1"), Time: 1}); left || err != nil {
+	accepted := Link{A: id("crm:ada"), B: id("login:a1"), Time: 1}
+	if _, left, err := r.Why(g, accepted); left || err != nil {
 		t.Errorf("an accepted link is left out: %v, %v", left, err)
 	}
 	unknown := Link{A: id("crm:new"), B: id("ecid:9"), Time: 1}
