@@ -5,15 +5,22 @@ import (
 	"sync"
 
 	"selfsame/identity"
-	"selfsame/profile"
 	"selfsame/store"
 )
 
-// Chunk is a run of consecutive records of one partition, decoded.
+// Chunk is a run of consecutive records of one partition, decoded, or what else a reader has to say
+// of it.
 type Chunk struct {
 	TP     TopicPartition
+	Kind   ChunkKind
 	Inputs []Input
+	From   int64 // where the run begins; 0 is always right
 	Next   int64 // where the partition goes on: at least one past the last input
+
+	Topic      store.TopicID // that it was read from
+	Generation uint64        // of the topic's input when it was read
+	Begin      []Beginning   // of a ChunkBegin
+	Break      store.Break   // of a ChunkMove and a ChunkHalt
 }
 
 // Shard is a single-writer deterministic state machine over a store. One goroutine at a time.
@@ -27,6 +34,9 @@ type Shard struct {
 	rendered   *rendered
 
 	positions map[TopicPartition]*position
+	inputs    map[string]*input
+	windows   map[string]*rejectWindow // by dataset
+	board     *board
 
 	// Of the commit under way.
 	version    uint64
@@ -86,14 +96,27 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		model: model, store: s, state: newState(s.Reader(), o.CacheRows),
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
+		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 	}
-	err := s.Reader().Positions(func(topic string, partition int32, p *store.Position) error {
-		tp := TopicPartition{topic, partition}
-		sh.positions[tp] = &position{row: *p}
-		sh.stats.consumed(tp, p.Next)
+	return sh, sh.loadInputs()
+}
+
+// loadInputs reads how far the input topics have been consumed, and which of them are read.
+func (sh *Shard) loadInputs() error {
+	r := sh.store.Reader()
+	err := r.Positions(func(topic string, partition int32, p *store.Position) error {
+		sh.positions[TopicPartition{topic, partition}] = &position{row: *p, dirty: true}
 		return nil
 	})
-	return sh, err
+	if err != nil {
+		return err
+	}
+	err = r.Inputs(func(topic string, row *store.Input) error {
+		sh.inputs[topic] = &input{row: *row, dirty: true}
+		return nil
+	})
+	sh.show()
+	return err
 }
 
 // Stats returns the shard's figures. They may be read while it works.
@@ -125,9 +148,7 @@ func (sh *Shard) commit(chunks []Chunk, now int64, durable bool) error {
 		return err
 	}
 	sh.entries = sh.entries[:0]
-	for _, c := range chunks {
-		sh.stats.consumed(c.TP, sh.positions[c.TP].row.Next)
-	}
+	sh.show()
 	sh.stats.add(&sh.counts)
 	sh.state.turn()
 	return nil
@@ -142,7 +163,11 @@ func (sh *Shard) fill(b *store.Batch) error {
 	for tp, p := range sh.positions {
 		if p.dirty {
 			b.SetPosition(tp.Topic, tp.Partition, &p.row)
-			p.dirty = false
+		}
+	}
+	for topic, in := range sh.inputs {
+		if in.dirty {
+			b.SetInput(topic, &in.row)
 		}
 	}
 	for i := range sh.entries {
@@ -151,12 +176,60 @@ func (sh *Shard) fill(b *store.Batch) error {
 	return sh.dropRetired(b)
 }
 
+// show lets others see the positions and inputs that were committed.
+func (sh *Shard) show() {
+	positions := map[TopicPartition]store.Position{}
+	for tp, p := range sh.positions {
+		if p.dirty {
+			positions[tp], p.dirty = p.row, false
+			sh.stats.consumed(tp, p.row.Next)
+		}
+	}
+	inputs := map[string]store.Input{}
+	for topic, in := range sh.inputs {
+		if in.dirty {
+			inputs[topic], in.dirty = in.row, false
+			sh.stats.input(topic, sh.model.inputStatus(topic, in.row))
+		}
+	}
+	sh.board.committed(inputs, positions)
+}
+
 func (sh *Shard) applyChunk(c *Chunk, now int64) error {
-	p := sh.position(profile.Position{Topic: c.TP.Topic, Partition: c.TP.Partition})
+	if c.Kind == ChunkBegin {
+		sh.begin(c)
+		return nil
+	}
+	if !sh.admits(c) {
+		return nil
+	}
+	switch c.Kind {
+	case ChunkMove:
+		sh.move(c, now)
+		return nil
+	case ChunkHalt:
+		sh.halt(c, now)
+		return nil
+	}
+	return sh.consume(c, now)
+}
+
+// consume takes the records of a chunk. What an earlier commit consumed is left out.
+func (sh *Shard) consume(c *Chunk, now int64) error {
+	p := sh.position(c.TP)
+	if c.From > p.row.Next {
+		return fmt.Errorf("applying %s: offsets %d to %d would be passed over", c.TP, p.row.Next,
+			c.From)
+	}
+	p.dirty = true
+	p.row.Generation = c.Generation
+	if !c.Topic.IsZero() {
+		p.row.Topic = c.Topic
+	}
 	for i := range c.Inputs {
 		in := &c.Inputs[i]
 		if in.Record.Pos.Offset < p.row.Next {
-			continue // consumed by an earlier commit
+			continue
 		}
 		p.row.MaxTime = max(p.row.MaxTime, min(in.Record.Time, now))
 		outcome, err := sh.step(in, now)
@@ -165,14 +238,19 @@ func (sh *Shard) applyChunk(c *Chunk, now int64) error {
 		}
 		sh.counts.consumed(in, outcome)
 		p.row.Next = in.Record.Pos.Offset + 1
+		stopped := sh.noteReject(in, now)
+		if stopped || i == len(c.Inputs)-1 {
+			p.row.Anchor = anchorOf(&in.Record)
+		}
+		if stopped {
+			return nil
+		}
 	}
 	p.row.Next = max(p.row.Next, c.Next)
-	p.dirty = true
 	return nil
 }
 
-func (sh *Shard) position(pos profile.Position) *position {
-	tp := TopicPartition{pos.Topic, pos.Partition}
+func (sh *Shard) position(tp TopicPartition) *position {
 	p := sh.positions[tp]
 	if p == nil {
 		p = &position{}

@@ -42,6 +42,8 @@ type Figures struct {
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
 	Lag           map[TopicPartition]int64  // records not yet fetched, as of the last fetch
 	Positions     map[TopicPartition]int64  // offset of the next record to consume
+	Inputs        map[string]InputStatus    // by input topic
+	Lost          map[string]uint64         // offsets passed over unread, by input topic
 }
 
 // Stats are figures that may be read while they are counted.
@@ -55,7 +57,11 @@ type Stats struct {
 func newStats(model *Model) *Stats {
 	s := &Stats{}
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
-		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{}}
+		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
+		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
+	for _, topic := range model.InputTopics() {
+		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
+	}
 	for _, ds := range model.Datasets {
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
@@ -73,6 +79,8 @@ func (s *Stats) Figures() Figures {
 	f.Emitted = maps.Clone(f.Emitted)
 	f.Lag = maps.Clone(f.Lag)
 	f.Positions = maps.Clone(f.Positions)
+	f.Inputs = maps.Clone(f.Inputs)
+	f.Lost = maps.Clone(f.Lost)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -86,6 +94,7 @@ type counts struct {
 	outcomes []counted
 	blocked  uint64
 	decided  uint64
+	lost     map[string]uint64 // by input topic
 }
 
 type counted struct {
@@ -104,6 +113,13 @@ func (c *counts) consumed(in *Input, outcome Outcome) {
 	}
 	c.outcomes = append(c.outcomes, one)
 	c.blocked += uint64(in.IDs.Blocked)
+}
+
+func (c *counts) inputLost(topic string, n uint64) {
+	if c.lost == nil {
+		c.lost = map[string]uint64{}
+	}
+	c.lost[topic] += n
 }
 
 func (c *counts) linkDecided(n int) { c.decided += uint64(n) }
@@ -133,6 +149,9 @@ func (s *Stats) add(c *counts) {
 	}
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
+	for topic, n := range c.lost {
+		f.Lost[topic] += n
+	}
 	*c = counts{outcomes: c.outcomes[:0]}
 }
 
@@ -143,12 +162,11 @@ func (s *Stats) consumed(tp TopicPartition, next int64) {
 	s.mu.f.Positions[tp] = next
 }
 
-// position returns the offset to go on from. ok is false where nothing was ever consumed.
-func (s *Stats) position(tp TopicPartition) (next int64, ok bool) {
+// input notes the state of an input topic, durably.
+func (s *Stats) input(topic string, status InputStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, ok = s.mu.f.Positions[tp]
-	return next, ok
+	s.mu.f.Inputs[topic] = status
 }
 
 // positions returns a copy of all positions.

@@ -51,7 +51,7 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 // checkTime compares the record's time with its effective append time: the greatest Kafka timestamp
 // so far in its partition, bounded by the clock.
 func (sh *Shard) checkTime(in *Input, now int64) *Rejection {
-	appended := sh.position(in.Record.Pos).row.MaxTime
+	appended := sh.position(partitionOf(in.Record.Pos)).row.MaxTime
 	if appended == 0 {
 		appended = now
 	}

@@ -18,6 +18,7 @@ import (
 //	p class policy id                            what was last decided about a merged profile
 //	o seq                                        outbox entry
 //	s topic partition                            input position
+//	i topic                                      whether the input topic is read
 //	m name                                       meta
 //	n id                                         dictionary: the name of a number
 //
@@ -31,6 +32,7 @@ const (
 	spaceProfile  = 'p'
 	spaceOutbox   = 'o'
 	spacePosition = 's'
+	spaceInput    = 'i'
 	spaceMeta     = 'm'
 	spaceName     = 'n'
 )
@@ -201,6 +203,11 @@ func (d *dictionary) positionKey(dst []byte, topic string, partition int32) ([]b
 	return binary.BigEndian.AppendUint32(dst, uint32(partition)), err
 }
 
+func (d *dictionary) inputKey(dst []byte, topic string) ([]byte, error) {
+	t, err := d.number(topic)
+	return appendNumber(append(dst, spaceInput), t), err
+}
+
 func outboxKey(dst []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, spaceOutbox), seq)
 }
@@ -245,4 +252,16 @@ func (d *dictionary) cutPosition(tail []byte) (topic string, partition int32, er
 	}
 	topic, err = d.name(t)
 	return topic, int32(binary.BigEndian.Uint32(rest)), err
+}
+
+// cutInput reads the topic, the tail of an input's key.
+func (d *dictionary) cutInput(tail []byte) (topic string, err error) {
+	t, rest, err := cutNumber(tail)
+	if err != nil {
+		return "", err
+	}
+	if len(rest) > 0 {
+		return "", errKey
+	}
+	return d.name(t)
 }
