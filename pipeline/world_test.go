@@ -252,9 +252,9 @@ func (w *world) inputs() []pipeline.TopicPartition { return w.partitions(w.model
 func (w *world) partitions(topics []string) []pipeline.TopicPartition {
 	var all []pipeline.TopicPartition
 	for _, topic := range topics {
-		ids, err := w.log.Quick().Partitions(context.Background(), topic)
+		found, err := w.log.Quick().Describe(context.Background(), topic)
 		w.must(err)
-		for _, n := range ids {
+		for _, n := range found.Partitions {
 			all = append(all, pipeline.TopicPartition{Topic: topic, Partition: n})
 		}
 	}
