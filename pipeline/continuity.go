@@ -19,7 +19,7 @@ func (r *reader) assure(ctx context.Context, gone *OutOfRangeError) bool {
 		r.holdUp(ctx, err)
 		return true
 	}
-	r.unsure, r.interrupted = false, false
+	r.unsure = false
 	return true
 }
 
@@ -57,9 +57,10 @@ func (r *reader) look(ctx context.Context, gone *OutOfRangeError) (store.Break, 
 // differ reports whether two ids are known and not the same.
 func differ(a, b store.TopicID) bool { return a != b && !a.IsZero() && !b.IsZero() }
 
-// topicID returns the topic's id, asked for anew after an interruption.
+// topicID asks for the topic's id, unless the watcher did just before it started this reader.
 func (r *reader) topicID(ctx context.Context) (store.TopicID, error) {
-	if !r.interrupted {
+	if r.described {
+		r.described = false
 		return r.p.topics.id(r.tp.Topic), nil
 	}
 	topic, err := r.p.describe(ctx, r.tp.Topic)
@@ -145,7 +146,7 @@ func (r *reader) settle(ctx context.Context, b store.Break) bool {
 		return false
 	}
 	r.at = store.Position{Next: to, Topic: c.Topic, Generation: r.in.Generation}
-	r.epoch, r.unsure, r.interrupted = -1, false, false
+	r.epoch, r.unsure = -1, false
 	return true
 }
 

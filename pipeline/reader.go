@@ -19,9 +19,9 @@ type reader struct {
 	at    store.Position // like the stored one, and ahead of it by what is on the way
 	epoch int32          // of the leader that appended what was fetched last, -1 where unknown
 
-	unsure      bool // the log has to be looked at before it is read on
-	interrupted bool // fetching has failed: the topic may have been made anew since
-	pause       time.Duration
+	unsure    bool // the log has to be looked at before it is read on
+	described bool // the topic was described a moment ago
+	pause     time.Duration
 }
 
 // Bounds of the pause between two attempts to fetch.
@@ -58,7 +58,7 @@ func (r *reader) enter(in store.Input) {
 	if at.Anchor.Known {
 		r.epoch = at.Anchor.Epoch
 	}
-	r.unsure, r.interrupted, r.pause = true, false, minFetchPause
+	r.unsure, r.pause = true, minFetchPause
 }
 
 // step makes sure of the log where that is needed, else fetches and delivers once. It reports false
@@ -106,7 +106,7 @@ func (r *reader) holdUp(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.unsure, r.interrupted = true, true
+	r.unsure, r.described = true, false
 	r.p.held.begin(r.tp.String(), r.tp.Topic, err)
 	_ = Sleep(ctx, r.pause) // the loop asks ctx
 	r.pause = min(2*r.pause, maxFetchPause)

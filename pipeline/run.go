@@ -89,7 +89,7 @@ func (p *Pipeline) startReading(group *lifecycle.Group) {
 		readers.Add(1)
 		group.Go("reader/"+tp.String(), func(ctx context.Context) error {
 			defer readers.Done()
-			return (&reader{p: p, tp: tp, first: first}).run(ctx)
+			return (&reader{p: p, tp: tp, first: first, described: true}).run(ctx)
 		})
 	}
 	watch := &watcher{p: p, start: start, read: map[TopicPartition]bool{},

@@ -63,7 +63,7 @@ func testModel(t testing.TB) *pipeline.Model {
 	limits := pipeline.DefaultLimits()
 	limits.RecordBytes, limits.LeavesPerFragment, limits.OutputBytes = 4096, 20, 2000
 	return &pipeline.Model{
-		IDKey: idKey, DeadLetterTopic: "dead", Limits: limits,
+		IDKey: idKey, DeadLetterTopic: "dead", AuditTopic: "audit", Limits: limits,
 		Entities: []*pipeline.Entity{{
 			Name: "profile", Rules: rules,
 			Policies: []pipeline.PolicyTopic{{
@@ -136,9 +136,19 @@ type world struct {
 
 func newWorld(t testing.TB, inputPartitions int32) *world {
 	t.Helper()
-	w := &world{t: t, model: testModel(t), log: memlog.New(memlog.Options{}),
+	return newWorldOn(t, memlog.Options{}, inputPartitions, nil)
+}
+
+// newWorldOn makes a world with a log of its own kind. change, where it is not nil, alters the model.
+func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
+	change func(m *pipeline.Model)) *world {
+	t.Helper()
+	w := &world{t: t, model: testModel(t), log: memlog.New(o),
 		fs: vfs.NewCrashableMem(), now: time.Unix(1_700_000_000, 0).UTC(),
 		read: map[pipeline.TopicPartition]int{}}
+	if change != nil {
+		change(w.model)
+	}
 	for _, topic := range w.model.InputTopics() {
 		w.log.CreateTopic(topic, inputPartitions)
 	}
