@@ -141,7 +141,9 @@ func TestStatus(t *testing.T) {
 	position := int64(3)
 	want := status{
 		Version: "1.2.3", Ready: true, OutboxDepth: w.backend.Store.OutboxDepth(),
-		Inputs:     []inputStatus{{Topic: "crm", State: "running"}, {Topic: "web", State: "running"}},
+		Inputs: []inputStatus{
+			{Topic: "crm", State: "running"}, {Topic: "web", State: "running"},
+		},
 		Partitions: []partitionStatus{{Topic: "crm", Position: &position}},
 		Datasets: []datasetStatus{
 			{Name: "crm", Topic: "crm", Entity: "profile", Class: "record", Consumed: 3,

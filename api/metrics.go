@@ -88,8 +88,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	m := &c.metrics
 	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
 		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.commitSeconds,
-		m.lag, m.position, m.outbox, m.inputState, m.lost, m.disk, m.wal, m.memtable, m.cache, m.hits, m.misses, m.debt,
-		m.l0, m.build} {
+		m.lag, m.position, m.outbox, m.inputState, m.lost, m.disk, m.wal, m.memtable, m.cache,
+		m.hits, m.misses, m.debt, m.l0, m.build} {
 		to <- d
 	}
 }

@@ -30,7 +30,9 @@ func (p *Pipeline) alarm(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-again.C:
-			maps.DeleteFunc(said, func(_ string, in store.Input) bool { return needsHelp(in.State) })
+			maps.DeleteFunc(said, func(_ string, in store.Input) bool {
+				return needsHelp(in.State)
+			})
 		case <-ctx.Done():
 			return nil
 		}

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"selfsame/internal/memlog"
 	"selfsame/pipeline"
 	"selfsame/store"
@@ -99,8 +101,15 @@ func (l *live) order(do func(sh *pipeline.Shard, now int64) bool) {
 
 func (l *live) resume(how store.Resume) {
 	l.t.Helper()
-	l.order(func(sh *pipeline.Shard, now int64) bool { return sh.ResumeInput("crm", how, now) })
+	l.resumeTopic("crm", how)
 }
+
+func (l *live) resumeTopic(topic string, how store.Resume) {
+	l.t.Helper()
+	l.order(func(sh *pipeline.Shard, now int64) bool { return sh.ResumeInput(topic, how, now) })
+}
+
+func memFS() *vfs.MemFS { return vfs.NewCrashableMem() }
 
 // want compares the state of crm, the position of its partition 0, and how many of its records were
 // consumed since the last start.

@@ -139,7 +139,8 @@ func newWorld(t testing.TB, inputPartitions int32) *world {
 	return newWorldOn(t, memlog.Options{}, inputPartitions, nil)
 }
 
-// newWorldOn makes a world with a log of its own kind. change, where it is not nil, alters the model.
+// newWorldOn makes a world with a log of its own kind. change, where it is not nil, alters the
+// model.
 func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
 	change func(m *pipeline.Model)) *world {
 	t.Helper()
