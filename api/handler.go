@@ -122,7 +122,18 @@ func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	body := readiness{Status: "ready", Problems: troubles(h.backend.Stats.Figures())}
+	if len(body.Problems) > 0 {
+		body.Status = "degraded"
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// readiness is the body of GET /readyz. A daemon that does not read one of its topics is ready all
+// the same: what it holds can be asked for, and its other topics go on.
+type readiness struct {
+	Status   string   `json:"status"`
+	Problems []string `json:"problems,omitempty"`
 }
 
 func writeError(w http.ResponseWriter, code int, text string) {

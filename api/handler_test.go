@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 func TestProfiles(t *testing.T) {
@@ -140,6 +141,9 @@ func TestStatus(t *testing.T) {
 	position := int64(3)
 	want := status{
 		Version: "1.2.3", Ready: true, OutboxDepth: w.backend.Store.OutboxDepth(),
+		Inputs: []inputStatus{
+			{Topic: "crm", State: "running"}, {Topic: "web", State: "running"},
+		},
 		Partitions: []partitionStatus{{Topic: "crm", Position: &position}},
 		Datasets: []datasetStatus{
 			{Name: "crm", Topic: "crm", Entity: "profile", Class: "record", Consumed: 3,
@@ -153,6 +157,34 @@ func TestStatus(t *testing.T) {
 	}
 	if code != 200 || !reflect.DeepEqual(got, want) || want.OutboxDepth == 0 {
 		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestHalted: what an operator has to know is told wherever one looks.
+func TestHalted(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	halt := pipeline.Chunk{TP: pipeline.TopicPartition{Topic: "crm"}, Kind: pipeline.ChunkHalt,
+		Break: store.Break{Case: store.CaseExpired, Next: 1, LogStart: 5, End: 9}}
+	must(t, w.shard.Apply([]pipeline.Chunk{halt}, w.now.UnixNano()))
+	_, body := w.get("/v1/status")
+	var got status
+	must(t, json.Unmarshal([]byte(body), &got))
+	in := got.Inputs[0]
+	want := breakStatus{Case: "expired", Next: 1, LogStart: 5, End: 9}
+	if in.State != "halted" || *in.Break != want || !strings.Contains(in.Reason, "4 offsets") ||
+		!strings.Contains(in.ToGoOn, "selfsame dataset resume crm --skip") ||
+		in.Since != "2023-11-14T22:13:20Z" || got.Inputs[1].State != "running" {
+		t.Errorf("%s", body)
+	}
+	code, body := w.get("/readyz")
+	if code != 200 || !strings.Contains(body, `"status":"degraded"`) ||
+		!strings.Contains(body, "input topic crm is halted: expired") {
+		t.Errorf("%d %s", code, body)
+	}
+	w.send("crm", ann(2)) // is not consumed
+	if n := w.backend.Stats.Figures().Datasets["crm"].Consumed; n != 1 {
+		t.Errorf("consumed %d of a topic that is halted", n)
 	}
 }
 
@@ -182,7 +214,8 @@ func TestPage(t *testing.T) {
 	if len(served) == 0 || !slices.Equal(documented, served) {
 		t.Errorf("docs/http.md has %v, served are %v", documented, served)
 	}
-	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{}} {
+	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{},
+		inputStatus{}, breakStatus{}, readiness{}} {
 		for field := range reflect.TypeOf(body).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(page, "`"+name+"`") {

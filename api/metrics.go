@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 // metricsHandler serves what there is to know of a backend.
@@ -41,6 +42,7 @@ type metrics struct {
 	consumed, accepted, rejected, duplicate, superseded *prometheus.Desc
 	emitted, tombstones, blocked, links                 *prometheus.Desc
 	commits, commitSeconds, lag, position, outbox       *prometheus.Desc
+	inputState, lost                                    *prometheus.Desc
 	disk, wal, memtable, cache, hits, misses, debt, l0  *prometheus.Desc
 	build                                               *prometheus.Desc
 }
@@ -65,6 +67,8 @@ func newCollector(b Backend) *collector {
 		lag:           d("lag_records", "Records not yet fetched.", "topic", "partition"),
 		position:      d("position", "Offset of the next record to consume.", "topic", "partition"),
 		outbox:        d("outbox_depth", "Output entries not yet acknowledged by Kafka."),
+		inputState:    d("input_state", "1 for the state that a topic is in.", "topic", "state"),
+		lost:          d("input_lost_records_total", "Offsets passed over unread.", "topic"),
 
 		disk:     d("store_disk_bytes", "Size of all files but the log being written."),
 		wal:      d("store_wal_bytes", "Bytes in the write-ahead log."),
@@ -84,8 +88,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	m := &c.metrics
 	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
 		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.commitSeconds,
-		m.lag, m.position, m.outbox, m.disk, m.wal, m.memtable, m.cache, m.hits, m.misses, m.debt,
-		m.l0, m.build} {
+		m.lag, m.position, m.outbox, m.inputState, m.lost, m.disk, m.wal, m.memtable, m.cache,
+		m.hits, m.misses, m.debt, m.l0, m.build} {
 		to <- d
 	}
 }
@@ -138,6 +142,22 @@ func (c *collector) collectProgress(out sending, f pipeline.Figures) {
 		out.gauge(c.metrics.position, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
 	}
 	out.gauge(c.metrics.outbox, float64(c.backend.Store.OutboxDepth()))
+	c.collectInputs(out, f)
+}
+
+func (c *collector) collectInputs(out sending, f pipeline.Figures) {
+	for topic, in := range f.Inputs {
+		for _, state := range store.InputStates() {
+			is := 0.0
+			if in.State == state {
+				is = 1
+			}
+			out.gauge(c.metrics.inputState, is, topic, state.String())
+		}
+	}
+	for topic, n := range f.Lost {
+		out.counter(c.metrics.lost, n, topic)
+	}
 }
 
 func (c *collector) collectStore(out sending) {

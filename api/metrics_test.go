@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 // TestMetricsAddUp takes the sums from the text that a scraper reads.
@@ -89,6 +90,8 @@ func TestMetricsText(t *testing.T) {
 			Commits: 4, CommitSeconds: 12.5,
 			Lag:       map[pipeline.TopicPartition]int64{tp: 9},
 			Positions: map[pipeline.TopicPartition]int64{tp: 11},
+			Inputs:    map[string]pipeline.InputStatus{"crm": {State: store.InputHalted}},
+			Lost:      map[string]uint64{"crm": 12},
 		}
 		for i, bound := range pipeline.CommitBounds() {
 			if bound >= .05 {
@@ -119,6 +122,9 @@ func TestMetricsText(t *testing.T) {
 		`selfsame_lag_records{partition="3",topic="crm"} 9`,
 		`selfsame_position{partition="3",topic="crm"} 11`,
 		`selfsame_outbox_depth 0`,
+		`selfsame_input_state{state="halted",topic="crm"} 1`,
+		`selfsame_input_state{state="running",topic="crm"} 0`,
+		`selfsame_input_lost_records_total{topic="crm"} 12`,
 		`selfsame_build_info{go_version="` + runtime.Version() + `",version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, "\n"+want+"\n") {

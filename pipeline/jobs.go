@@ -112,8 +112,7 @@ func (sh *Shard) finishJob(job *store.Job, now int64) error {
 		done.Events += job.Done
 	}
 	sh.state.setApplied(job.ID, &done)
-	sh.audit(auditEntry{id: job.ID, op: done.Op, class: done.Class, outcome: auditDone,
-		time: done.Time, pos: done.Cause, row: &done})
+	sh.audit(auditOf(job.ID, auditDone, &done))
 	return nil
 }
 
