@@ -23,7 +23,9 @@ func playExample(t *testing.T, h host) {
 	wantSame(t, "the example", out, home.reference())
 	s.checkDeadLetters(out)
 	home.checkReads(d, out)
+	exported := home.checkExports(d)
 	d.stop()
+	home.checkOfflineExport(exported)
 	home.checkLag()
 	home.checkStore()
 	home.checkQuietRestart()
@@ -86,8 +88,9 @@ func (s *shop) checkDeadLetters(o outcome) {
 func (h *home) checkReads(d *daemon, o outcome) {
 	t := h.shop.t
 	t.Helper()
+	some := 1 + len(o.profiles)/8
 	for n, id := range slices.Sorted(maps.Keys(o.profiles)) {
-		if n%20 != 0 {
+		if n%some != 0 {
 			continue
 		}
 		for namespace, values := range identitiesOf(t, o.profiles[id]) {
