@@ -12,5 +12,6 @@
 //     page can read profiles through a browser by a name that resolves to loopback.
 //  5. Identities and attributes appear in answers alone: no log line, no label and no error of the
 //     client holds one.
-//  6. Everything but /debug/pprof/ and /metrics is JSON, errors too: {"error":"..."}.
+//  6. Everything but exports, /debug/pprof/ and /metrics is JSON, errors too: {"error":"..."}.
+//  7. An export that ends well is complete: one that fails midway cuts the connection.
 package api

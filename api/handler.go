@@ -19,6 +19,7 @@ type handler struct {
 	log     *slog.Logger
 	exact   map[string]http.HandlerFunc
 	under   map[string]http.HandlerFunc // none is a prefix of another
+	exports exports
 }
 
 // Paths that others lie under.
@@ -28,9 +29,10 @@ const (
 )
 
 func newHandler(o Options, b Backend, log *slog.Logger) *handler {
-	h := &handler{backend: b, token: o.Token, log: log}
+	h := &handler{backend: b, token: o.Token, log: log, exports: make(exports, maxExports)}
 	h.exact = map[string]http.HandlerFunc{
 		"/v1/profiles": h.profileByQuery,
+		"/v1/export":   h.export,
 		"/v1/status":   h.status,
 		"/healthz":     h.health,
 		"/readyz":      h.ready,

@@ -223,7 +223,7 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"identity", "class", "policy", "provenance"} {
+	for _, name := range []string{"identity", "class", "policy", "provenance", "format", "codec"} {
 		if !strings.Contains(page, "| `"+name+"` |") {
 			t.Errorf("docs/http.md lacks parameter %s", name)
 		}
