@@ -194,16 +194,17 @@ func TestPage(t *testing.T) {
 	must(t, err)
 	page := string(raw)
 	var documented []string
-	headings := regexp.MustCompile(`(?m)^## (GET .*)$`)
+	headings := regexp.MustCompile(`(?m)^## ((?:GET|POST) .*)$`)
 	for _, heading := range headings.FindAllStringSubmatch(page, -1) {
 		for _, endpoint := range strings.Split(heading[1], ", ") {
-			path := strings.TrimPrefix(endpoint, "GET ")
-			documented = append(documented, strings.TrimSuffix(path, "NAMESPACE/VALUE"))
+			path := strings.TrimPrefix(strings.TrimPrefix(endpoint, "GET "), "POST ")
+			path = strings.TrimSuffix(path, "NAMESPACE/VALUE")
+			documented = append(documented, strings.TrimSuffix(path, "ID"))
 		}
 	}
 	w := newWorld(t)
 	h := newHandler(Options{Pprof: true}, w.backend, slog.New(slog.DiscardHandler))
-	served := slices.Collect(maps.Keys(h.under))
+	served := slices.AppendSeq(slices.Collect(maps.Keys(h.under)), maps.Keys(h.post))
 	for path := range h.exact {
 		if !strings.HasPrefix(path, pprofPath) {
 			served = append(served, path)
@@ -215,7 +216,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("docs/http.md has %v, served are %v", documented, served)
 	}
 	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{},
-		inputStatus{}, breakStatus{}, readiness{}} {
+		inputStatus{}, breakStatus{}, readiness{}, jobStatus{}, controlStatus{}} {
 		for field := range reflect.TypeOf(body).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(page, "`"+name+"`") {
