@@ -17,6 +17,9 @@ const (
 	jobPurge   = "purge"   // remove the events below the floors of some identities
 )
 
+// JobKinds lists the kinds of job.
+func JobKinds() []string { return []string{jobRemerge, jobPurge} }
+
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
 const (
