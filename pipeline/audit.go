@@ -77,11 +77,14 @@ func (sh *Shard) audit(e *auditEntry) {
 	}))
 }
 
-// auditApplied is the entry of an operation of which row is known.
+// auditOf is the entry of an operation of which row is known.
 func auditOf(id, outcome string, row *store.Applied) *auditEntry {
-	return &auditEntry{ID: id, Op: row.Op, Outcome: outcome, Class: row.Class, Job: row.Job,
-		Removed: &auditRemoved{row.Fragments, row.Events, row.Links},
-		Time:    formatTime(row.Time), Cause: causeOf(row.Cause)}
+	e := &auditEntry{ID: id, Op: row.Op, Outcome: outcome, Class: row.Class, Job: row.Job,
+		Time: formatTime(row.Time), Cause: causeOf(row.Cause)}
+	if form := controlForms()[ControlOp(row.Op)]; form.removes {
+		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links}
+	}
+	return e
 }
 
 func causeOf(p profile.Position) *auditCause {

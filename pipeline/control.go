@@ -169,22 +169,25 @@ type controlForm struct {
 	dataset    bool
 	lift, all  bool // may be given
 	from       bool // may be given
+	removes    bool // counts what it removes
 }
 
-var controlForms = map[ControlOp]controlForm{
-	ControlLink:           {identities: 2, lift: true},
-	ControlForbidLink:     {identities: 2, lift: true},
-	ControlUnlink:         {identities: 1},
-	ControlDeleteProfile:  {identities: 1},
-	ControlDeleteFragment: {identities: 1, dataset: true},
-	ControlRemerge:        {all: true},
-	ControlPauseDataset:   {dataset: true},
-	ControlResumeDataset:  {dataset: true, from: true},
+func controlForms() map[ControlOp]controlForm {
+	return map[ControlOp]controlForm{
+		ControlLink:           {identities: 2, lift: true},
+		ControlForbidLink:     {identities: 2, lift: true},
+		ControlUnlink:         {identities: 1, removes: true},
+		ControlDeleteProfile:  {identities: 1, removes: true},
+		ControlDeleteFragment: {identities: 1, dataset: true, removes: true},
+		ControlRemerge:        {all: true},
+		ControlPauseDataset:   {dataset: true},
+		ControlResumeDataset:  {dataset: true, from: true},
+	}
 }
 
 // bind checks the record against the model and normalises its identities.
 func (c *controlInput) bind(m *Model) *Rejection {
-	form, known := controlForms[c.Op]
+	form, known := controlForms()[c.Op]
 	if !known {
 		return wrongControl("op", "a known operation", "another")
 	}
