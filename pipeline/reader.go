@@ -78,7 +78,7 @@ func (r *reader) step(ctx context.Context) bool {
 	case err != nil:
 		r.holdUp(ctx, err)
 		return true
-	case r.changesLeader(&fetched):
+	case differ(r.at.Topic, fetched.Topic) || r.changesLeader(&fetched):
 		r.unsure = true
 		return true
 	}

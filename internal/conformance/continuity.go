@@ -108,6 +108,11 @@ func (f *flow) start(policy pipeline.Continuity) {
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
 	var once sync.Once
+	select {
+	case <-p.Ready():
+	case err := <-ended:
+		f.t.Fatalf("the pipeline has ended: %v", err)
+	}
 	f.stop = func() {
 		once.Do(func() {
 			cancel()

@@ -237,7 +237,9 @@ func (s *Source) fetchNow(tp pipeline.TopicPartition, offset int64) (
 			TP: tp, Offset: offset, LogStart: p.start, End: p.end,
 		}
 	}
-	return p.fetch(offset, s.l.options.FetchMaxRecords), p.changed, nil
+	got := p.fetch(offset, s.l.options.FetchMaxRecords)
+	got.Topic = s.l.mu.ids[tp.Topic]
+	return got, p.changed, nil
 }
 
 // position names the record at offset of tp.
