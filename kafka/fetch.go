@@ -66,8 +66,8 @@ func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, off
 	return part, id, err
 }
 
-// fetchPartition returns what a partition holds, and the id of its topic where the broker fetches by
-// id: then a topic that was made anew cannot pass for the one that was described.
+// fetchPartition returns what a partition holds, and the id of its topic where the broker fetches
+// by id: then a topic that was made anew cannot pass for the one that was described.
 func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition, offset int64,
 	maxBytes int32) (*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
 	req := c.fetchRequest(tp, offset, maxBytes)

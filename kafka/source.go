@@ -18,8 +18,8 @@ const (
 	metadataVersion    = 7
 )
 
-// The first versions that tell the ids of topics, from Kafka 2.8 on, and that fetch by id, from Kafka
-// 3.1 on. They have flexible fields.
+// The first versions that tell the ids of topics, from Kafka 2.8 on, and that fetch by id, from
+// Kafka 3.1 on. They have flexible fields.
 const (
 	metadataIDVersion = 10
 	fetchIDVersion    = 13

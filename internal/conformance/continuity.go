@@ -96,7 +96,8 @@ func (f *flow) start(policy pipeline.Continuity) {
 		partitions[topic] = 1
 	}
 	var err error
-	f.shard, err = pipeline.NewShard(f.model, f.store, pipeline.ShardOptions{Partitions: partitions})
+	f.shard, err = pipeline.NewShard(f.model, f.store,
+		pipeline.ShardOptions{Partitions: partitions})
 	f.must(err)
 	log := slog.New(slog.DiscardHandler)
 	publisher := pipeline.NewPublisher(f.shard, f.Sink, pipeline.PublisherOptions{
@@ -163,17 +164,17 @@ func (f *flow) await(state store.InputState, next int64, consumed, lost uint64) 
 		g := f.shard.Stats().Figures()
 		topic := f.tp.Topic
 		in := g.Inputs[topic]
-		if in.State == state && g.Positions[f.tp] == next && g.Datasets["in"].Consumed == consumed &&
-			g.Datasets["in"].Accepted+g.Datasets["in"].Superseded == consumed &&
-			g.Lost[topic] == lost {
+		ds := g.Datasets["in"]
+		if in.State == state && g.Positions[f.tp] == next && ds.Consumed == consumed &&
+			ds.Accepted+ds.Superseded == consumed && g.Lost[topic] == lost {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			f.t.Fatalf("%s (%s) at %d, %+v, %d lost; want %s at %d, %d consumed, %d lost",
-				in.State, in.Reason, g.Positions[f.tp], g.Datasets["in"], g.Lost[topic], state, next,
-				consumed, lost)
+				in.State, in.Reason, g.Positions[f.tp], ds, g.Lost[topic], state, next, consumed,
+				lost)
 		}
 	}
 }
