@@ -139,6 +139,10 @@ func TestPause(t *testing.T) {
 		l.resume(store.ResumeAsIs)
 		l.want(store.InputRunning, 1010, 1002)
 		l.said("is read again")
+		l.restart()
+		if text := l.said(); text != "" {
+			t.Errorf("silence is health:\n%s", text)
+		}
 	})
 }
 
