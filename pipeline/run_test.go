@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +23,31 @@ type live struct {
 	*world
 	t      *testing.T
 	p      *pipeline.Pipeline
-	logged bytes.Buffer // between waits only
+	logged lines
 	stop   func()
 	sent   int
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// take returns what was written since it was last asked.
+func (l *lines) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.buf.String()
+	l.buf.Reset()
+	return text
 }
 
 // run plays a test against a running pipeline. change may alter the model first.
@@ -96,6 +119,7 @@ func (l *live) order(do func(sh *pipeline.Shard, now int64) bool) {
 		l.t.Fatal("the order was turned down")
 	}
 	l.must(l.shard.Flush(now))
+	l.shard.Idle() // its locks order what was done here before what the applier does next
 	l.wait(time.Second)
 }
 
@@ -126,8 +150,7 @@ func (l *live) want(state store.InputState, next int64, consumed uint64) {
 // said takes what was logged since it was last asked, and complains where a text is missing.
 func (l *live) said(texts ...string) string {
 	l.t.Helper()
-	all := l.logged.String()
-	l.logged.Reset()
+	all := l.logged.take()
 	for _, text := range texts {
 		if !strings.Contains(all, text) {
 			l.t.Errorf("not logged: %s\nin:\n%s", text, all)

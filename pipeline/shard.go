@@ -148,9 +148,9 @@ func (sh *Shard) commit(chunks []Chunk, now int64, durable bool) error {
 		return err
 	}
 	sh.entries = sh.entries[:0]
-	sh.show()
 	sh.stats.add(&sh.counts)
 	sh.state.turn()
+	sh.show()
 	return nil
 }
 
