@@ -100,14 +100,21 @@ func (l *live) wait(d time.Duration) {
 // produce appends n records of other people to a partition of crm.
 func (l *live) produce(partition int32, n int) {
 	l.t.Helper()
+	l.log.Append(pipeline.TopicPartition{Topic: "crm", Partition: partition}, l.records(n)...)
+	l.wait(time.Second)
+}
+
+// records are n records of crm, of people of their own.
+func (l *live) records(n int) []pipeline.Record {
+	var all []pipeline.Record
 	for range n {
 		l.sent++
-		l.log.Append(pipeline.TopicPartition{Topic: "crm", Partition: partition}, pipeline.Record{
+		all = append(all, pipeline.Record{
 			Time: time.Now().UnixNano(), Key: fmt.Appendf(nil, "k%d", l.sent),
 			Value: fmt.Appendf(nil, `{"id":"%d","name":"n%d"}`, l.sent, l.sent),
 		})
 	}
-	l.wait(time.Second)
+	return all
 }
 
 // order does what a control record would do, in a commit of its own.
