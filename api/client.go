@@ -19,7 +19,7 @@ import (
 
 // Errors of a client that a caller may want to tell apart.
 var (
-	ErrNotFound     = errors.New("no profile has this identity")
+	ErrNotFound     = errors.New("not found")
 	ErrUnauthorized = errors.New("the daemon wants another token: is SELFSAME_TOKEN the daemon's?")
 	ErrIncomplete   = errors.New("the export is incomplete")
 )
@@ -87,6 +87,15 @@ func (c *Client) Profile(ctx context.Context, q ProfileQuery) ([]byte, error) {
 		values.Set("provenance", strconv.FormatBool(true))
 	}
 	return c.get(ctx, "/v1/profiles?"+values.Encode())
+}
+
+// Jobs returns the daemon's jobs as JSON.
+func (c *Client) Jobs(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/jobs") }
+
+// Control returns what became of a control record as JSON. ErrNotFound where none of this id has
+// been applied.
+func (c *Client) Control(ctx context.Context, id string) ([]byte, error) {
+	return c.get(ctx, controlPath+"/"+url.PathEscape(id))
 }
 
 // Status returns the daemon's status as JSON.
@@ -198,7 +207,7 @@ func (c *Client) refused(code int, body []byte) error {
 	case http.StatusUnauthorized:
 		return ErrUnauthorized
 	case http.StatusNotFound:
-		return ErrNotFound
+		return fmt.Errorf("%w: %s", ErrNotFound, said.Error)
 	}
 	return fmt.Errorf("the daemon at %s refused: %s", c.base, said.Error)
 }

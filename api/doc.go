@@ -1,5 +1,5 @@
 // Package api is the daemon's HTTP side: it answers for merged profiles, tells how the daemon is
-// doing, and exports metrics. It reads only.
+// doing, exports metrics, and takes control records, which it only writes to the control topic.
 //
 // Who uses it: the daemon runs one [Server] over a [Backend]; the command line asks through a
 // [Client]. The reference of the endpoints is docs/http.md, that of the metrics docs/metrics.md.

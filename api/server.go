@@ -21,6 +21,8 @@ type Backend struct {
 	Ready   func() error // why the daemon is not ready; nil when it is
 	Version string
 	Model   *pipeline.Model
+	// Control writes a control record to the control topic, acknowledged by Kafka.
+	Control func(ctx context.Context, id string, record []byte) error
 }
 
 // Limits of a connection. Answers are small; the longest is a CPU profile, of 30 seconds unless

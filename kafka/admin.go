@@ -114,7 +114,7 @@ func (c *Client) missingTopic(spec TopicSpec) error {
 
 // TopicExists reports whether the cluster has the topic.
 func (c *Client) TopicExists(ctx context.Context, topic string) (bool, error) {
-	_, err := c.Source().Partitions(ctx, topic)
+	_, err := c.Source().Describe(ctx, topic)
 	if errors.Is(err, pipeline.ErrUnknownTopic) {
 		return false, nil
 	}

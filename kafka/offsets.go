@@ -87,12 +87,12 @@ func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafk
 // counting what open transactions have written.
 func (c *Client) EndOffsets(ctx context.Context, topic string) (
 	map[pipeline.TopicPartition]int64, error) {
-	partitions, err := c.Source().Partitions(ctx, topic)
+	found, err := c.Source().Describe(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
 	ends := map[pipeline.TopicPartition]int64{}
-	for _, p := range partitions {
+	for _, p := range found.Partitions {
 		tp := pipeline.TopicPartition{Topic: topic, Partition: p}
 		if ends[tp], err = c.endOffset(ctx, tp); err != nil {
 			return nil, fmt.Errorf("asking for the end of %s: %w", tp, named(c.failed(ctx, err)))
