@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 
-	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"selfsame/pipeline"
@@ -21,6 +18,13 @@ const (
 	metadataVersion    = 7
 )
 
+// The first versions that tell the ids of topics, from Kafka 2.8 on, and that fetch by id, from
+// Kafka 3.1 on. They have flexible fields.
+const (
+	metadataIDVersion = 10
+	fetchIDVersion    = 13
+)
+
 // Isolation levels: whether records of open and aborted transactions count.
 const (
 	readUncommitted = 0
@@ -31,44 +35,6 @@ const (
 type Source struct{ c *Client }
 
 var _ pipeline.Source = (*Source)(nil)
-
-// Partitions lists the partitions of topic, ascending, as a broker knows them now.
-func (s *Source) Partitions(ctx context.Context, topic string) ([]int32, error) {
-	ctx, cancel := s.c.limit(ctx, 0)
-	defer cancel()
-	partitions, err := s.c.topicPartitions(ctx, topic)
-	if err != nil {
-		return nil, fmt.Errorf("listing the partitions of %s: %w", topic, s.c.failed(ctx, err))
-	}
-	return partitions, nil
-}
-
-// topicPartitions asks a broker, not the Transport's cache, so that a topic that is not there is
-// told apart from a cluster that does not answer.
-func (c *Client) topicPartitions(ctx context.Context, topic string) ([]int32, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	req.Version = metadataVersion
-	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = kmsg.StringPtr(topic)
-	req.Topics = append(req.Topics, rt)
-	res, err := c.callAny(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	topics := res.(*kmsg.MetadataResponse).Topics
-	if len(topics) != 1 {
-		return nil, fmt.Errorf("asked for one topic, got %d", len(topics))
-	}
-	if err := codeError(topics[0].ErrorCode); err != nil {
-		return nil, named(err)
-	}
-	var ids []int32
-	for _, p := range topics[0].Partitions {
-		ids = append(ids, p.Partition)
-	}
-	slices.Sort(ids)
-	return ids, nil
-}
 
 // Offset resolves a start position. The latest is the last stable offset: behind it lie records of
 // transactions that are still open. A time after the last record resolves to the latest too.
@@ -118,7 +84,7 @@ func (c *Client) listOffset(ctx context.Context, tp pipeline.TopicPartition, at 
 	rp.Partition, rp.Timestamp, rp.CurrentLeaderEpoch = tp.Partition, at, -1
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
-	res, err := c.callLeader(ctx, tp, req)
+	res, err := c.callLeader(ctx, rawCall{tp: tp, request: req})
 	if err != nil {
 		return 0, err
 	}
@@ -128,110 +94,4 @@ func (c *Client) listOffset(ctx context.Context, tp pipeline.TopicPartition, at 
 	}
 	p := topics[0].Partitions[0]
 	return p.Offset, codeError(p.ErrorCode)
-}
-
-// Fetch implements pipeline.Source. The records share the memory of their batches.
-func (s *Source) Fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
-	pipeline.Fetched, error) {
-	got, err := s.c.fetch(ctx, tp, offset, readCommitted)
-	if err != nil {
-		return pipeline.Fetched{}, fmt.Errorf("fetching %s from offset %d: %w", tp, offset, err)
-	}
-	return got, nil
-}
-
-func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64,
-	isolation int8) (pipeline.Fetched, error) {
-	ctx, cancel := c.limit(ctx, c.cfg.FetchMaxWait)
-	defer cancel()
-	req := c.fetchRequest(tp, offset, isolation)
-	part, err := c.fetchWhole(ctx, tp, req)
-	if errors.Is(err, kafkago.OffsetOutOfRange) {
-		err = c.outOfRange(ctx, tp, offset, err)
-	}
-	if err != nil {
-		return pipeline.Fetched{}, named(c.failed(ctx, err))
-	}
-	if isolation == readUncommitted {
-		part.LastStableOffset = part.HighWatermark // brokers leave it out
-	}
-	d := decoder{tp: tp, from: offset, maxBytes: c.cfg.DecompressedMaxBytes}
-	return d.decode(part)
-}
-
-// fetchWhole fetches one whole batch at least, where there is one. Brokers let the first batch
-// through whatever its size; one that does not is asked again.
-func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition,
-	req *kmsg.FetchRequest) (*kmsg.FetchResponseTopicPartition, error) {
-	part, err := c.fetchPartition(ctx, tp, req)
-	if err != nil {
-		return nil, err
-	}
-	size := firstBatchCut(part.RecordBatches)
-	if size == 0 {
-		return part, nil
-	}
-	if size > min(c.cfg.DecompressedMaxBytes, math.MaxInt32) {
-		return nil, fmt.Errorf("a batch of %d bytes is larger than the limit of %d",
-			size, c.cfg.DecompressedMaxBytes)
-	}
-	req.MaxBytes, req.Topics[0].Partitions[0].PartitionMaxBytes = int32(size), int32(size)
-	part, err = c.fetchPartition(ctx, tp, req)
-	if err == nil && firstBatchCut(part.RecordBatches) > 0 {
-		return nil, fmt.Errorf("the broker cuts a batch of %d bytes short", size)
-	}
-	return part, err
-}
-
-func (c *Client) fetchRequest(tp pipeline.TopicPartition, offset int64,
-	isolation int8) *kmsg.FetchRequest {
-	req := kmsg.NewPtrFetchRequest()
-	req.Version = fetchVersion
-	req.ReplicaID = -1
-	req.MaxWaitMillis = int32(c.cfg.FetchMaxWait.Milliseconds())
-	req.MinBytes, req.MaxBytes = 1, c.cfg.FetchMaxBytes
-	req.IsolationLevel = isolation
-	req.SessionEpoch = -1
-	rt := kmsg.NewFetchRequestTopic()
-	rt.Topic = tp.Topic
-	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, offset, req.MaxBytes
-	rp.CurrentLeaderEpoch, rp.LogStartOffset = -1, -1
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	return req
-}
-
-func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition,
-	req *kmsg.FetchRequest) (*kmsg.FetchResponseTopicPartition, error) {
-	answer, err := c.callLeader(ctx, tp, req)
-	if err != nil {
-		return nil, err
-	}
-	res := answer.(*kmsg.FetchResponse)
-	if err := codeError(res.ErrorCode); err != nil {
-		return nil, err
-	}
-	if len(res.Topics) != 1 || len(res.Topics[0].Partitions) != 1 {
-		return nil, errors.New("asked for one partition, got another number")
-	}
-	part := &res.Topics[0].Partitions[0]
-	return part, codeError(part.ErrorCode)
-}
-
-// outOfRange finds out what the log holds, and returns the error that says so.
-func (c *Client) outOfRange(ctx context.Context, tp pipeline.TopicPartition, offset int64,
-	cause error) error {
-	start, err := c.listOffset(ctx, tp, askEarliest, readUncommitted)
-	if err != nil {
-		return err
-	}
-	end, err := c.listOffset(ctx, tp, askLatest, readUncommitted)
-	if err != nil {
-		return err
-	}
-	if offset >= start && offset <= end {
-		return fmt.Errorf("the log was changing: %w", cause)
-	}
-	return &pipeline.OutOfRangeError{TP: tp, Offset: offset, LogStart: start, End: end}
 }

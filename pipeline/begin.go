@@ -199,8 +199,7 @@ func (p *Publisher) barrierOf(positions map[TopicPartition]int64) store.Barrier 
 	topics := p.shard.model.InputTopics()
 	barrier := store.Barrier{}
 	for tp, next := range positions {
-		at, _ := p.shard.stats.position(tp)
-		if slices.Contains(topics, tp.Topic) && at < next {
+		if slices.Contains(topics, tp.Topic) && p.shard.stats.position(tp) < next {
 			barrier = append(barrier, store.Reached{Topic: tp.Topic, Partition: tp.Partition,
 				Next: next})
 		}
@@ -214,8 +213,7 @@ func (p *Publisher) held() (bool, error) {
 		return false, nil
 	}
 	for _, at := range p.barrier {
-		next, _ := p.shard.stats.position(TopicPartition{at.Topic, at.Partition})
-		if next < at.Next {
+		if p.shard.stats.position(TopicPartition{at.Topic, at.Partition}) < at.Next {
 			return true, nil
 		}
 	}

@@ -235,7 +235,7 @@ func playExactlyOnce(t *testing.T, seed uint64) {
 	w.checkDead(rejected + exactlySpoiled)
 	got := w.final("profiles")
 	maps.Copy(got, w.final("assignments"))
-	w.must(w.shard.Flush(w.now.UnixNano()))
+	w.must(w.shard.Flush())
 	w.must(w.store.Reader().Profiles("profile", "default",
 		func(id profile.ID, row *store.Profile) error {
 			if row.Dead {

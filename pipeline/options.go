@@ -63,8 +63,20 @@ type Dataset struct {
 	IgnoreUnknown bool
 	MaxFuture     time.Duration
 	Retention     time.Duration // events only; 0 keeps them for ever
-	Start         Start
+	Start         Start         // the same for all datasets of a topic
+	Continuity    Continuity    // the same for all datasets of a topic
+
+	// MaxRejectedShare, 0 to 1, of the last RejectedWindow records may be rejected; above, the
+	// topic stops. A window of 0 never stops it.
+	MaxRejectedShare float64
+	RejectedWindow   int
 }
+
+// Defaults of a dataset.
+const (
+	DefaultMaxRejectedShare = 0.5
+	DefaultRejectedWindow   = 1000
+)
 
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
@@ -101,6 +113,10 @@ type Limits struct {
 	OutputBytes       int // an encoded profile: marker record and dead letter
 }
 
+// DefaultMaxFuture is how far ahead of its append time a record may be when nothing else is
+// configured; for control records it is fixed.
+const DefaultMaxFuture = 5 * time.Minute
+
 // DefaultLimits are the limits when nothing else is configured.
 func DefaultLimits() Limits {
 	return Limits{
@@ -117,6 +133,8 @@ type Model struct {
 	Entities        []*Entity
 	Datasets        []*Dataset
 	DeadLetterTopic string
+	ControlTopic    string // what operators ask for; "": there is none
+	AuditTopic      string // what became of it; with a ControlTopic
 	Limits          Limits
 }
 
@@ -140,6 +158,15 @@ func (m *Model) Dataset(name string) *Dataset {
 	return nil
 }
 
+// ConsumedTopics lists all topics that are read: those of datasets, and the control topic.
+func (m *Model) ConsumedTopics() []string {
+	topics := m.InputTopics()
+	if m.ControlTopic != "" {
+		topics = append(topics, m.ControlTopic)
+	}
+	return topics
+}
+
 // InputTopics lists the topics that datasets read, in order of first mention.
 func (m *Model) InputTopics() []string {
 	var topics []string
@@ -153,21 +180,47 @@ func (m *Model) InputTopics() []string {
 	return topics
 }
 
+// start is where partitions of a topic begin that was never read.
+func (m *Model) start(topic string) Start {
+	for _, ds := range m.datasetsOf(topic) {
+		return ds.Start
+	}
+	return Start{}
+}
+
+// continuity is the policy for a topic.
+func (m *Model) continuity(topic string) Continuity {
+	if topic == m.ControlTopic {
+		return ContinuityRewind // ids keep what was applied from being applied again
+	}
+	for _, ds := range m.datasetsOf(topic) {
+		return ds.Continuity
+	}
+	return ContinuityHalt
+}
+
 // OutputTopics lists the topics that the pipeline writes, in a fixed order.
 func (m *Model) OutputTopics() []string {
 	topics := []string{m.DeadLetterTopic}
+	if m.AuditTopic != "" {
+		topics = append(topics, m.AuditTopic)
+	}
 	for _, e := range m.Entities {
 		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
 		for i := range e.Policies {
 			topics = append(topics, e.Policies[i].Topic)
 		}
 	}
+	if m.AuditTopic != "" {
+		topics = append(topics, m.AuditTopic)
+	}
 	return topics
 }
 
 // names lists every name that rows refer to, for the store's dictionary.
 func (m *Model) names() []string {
-	names := append(m.InputTopics(), m.OutputTopics()...)
+	names := append(m.ConsumedTopics(), m.OutputTopics()...)
+	names = append(names, timerKinds()...)
 	for _, e := range m.Entities {
 		names = append(names, e.Name)
 		names = append(names, e.Rules.Names()...)

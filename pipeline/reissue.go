@@ -23,20 +23,11 @@ func (sh *Shard) outputs() []TopicPartition {
 func (sh *Shard) amend(change func(b *store.Batch) error) error {
 	sh.version = sh.store.NextVersion()
 	b := sh.store.NewBatch()
-	err := change(b)
-	if err == nil {
-		err = sh.fill(b)
-	}
-	if err != nil {
+	if err := change(b); err != nil {
 		b.Discard()
 		return err
 	}
-	if err := sh.store.Commit(b, true); err != nil {
-		return err
-	}
-	sh.entries = sh.entries[:0]
-	sh.state.turn()
-	return nil
+	return sh.commitBatch(b, true)
 }
 
 // outputKey is what a key on an output topic is about: an identity on an assignment topic, else a

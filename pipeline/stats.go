@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"selfsame/store"
 )
 
 // commitBounds are the upper bounds of the commit-time histogram, in seconds.
@@ -42,6 +45,12 @@ type Figures struct {
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
 	Lag           map[TopicPartition]int64  // records not yet fetched, as of the last fetch
 	Positions     map[TopicPartition]int64  // offset of the next record to consume
+	Jobs          []store.Job               // that are running
+	JobsDone      uint64                    // that have ended
+	TimersWaiting int
+	TimersFired   uint64
+	Inputs        map[string]InputStatus // by input topic
+	Lost          map[string]uint64      // offsets passed over unread, by input topic
 }
 
 // Stats are figures that may be read while they are counted.
@@ -55,9 +64,16 @@ type Stats struct {
 func newStats(model *Model) *Stats {
 	s := &Stats{}
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
-		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{}}
+		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
+		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
+	for _, topic := range model.ConsumedTopics() {
+		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
+	}
 	for _, ds := range model.Datasets {
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
+	}
+	if model.ControlTopic != "" {
+		s.mu.f.Datasets[ControlName] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
 	for _, topic := range model.OutputTopics() {
 		s.mu.f.Emitted[topic] = 0
@@ -72,7 +88,10 @@ func (s *Stats) Figures() Figures {
 	f := s.mu.f
 	f.Emitted = maps.Clone(f.Emitted)
 	f.Lag = maps.Clone(f.Lag)
+	f.Jobs = slices.Clone(f.Jobs)
 	f.Positions = maps.Clone(f.Positions)
+	f.Inputs = maps.Clone(f.Inputs)
+	f.Lost = maps.Clone(f.Lost)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -86,6 +105,9 @@ type counts struct {
 	outcomes []counted
 	blocked  uint64
 	decided  uint64
+	jobsDone uint64
+	fired    uint64
+	lost     map[string]uint64 // by input topic
 }
 
 type counted struct {
@@ -96,14 +118,24 @@ type counted struct {
 
 func (c *counts) consumed(in *Input, outcome Outcome) {
 	one := counted{outcome: outcome}
-	if in.Dataset != nil {
+	switch {
+	case in.Dataset != nil:
 		one.dataset = in.Dataset.Name
+	case in.control != nil:
+		one.dataset = ControlName
 	}
 	if in.Reject != nil {
 		one.reason = in.Reject.Reason
 	}
 	c.outcomes = append(c.outcomes, one)
 	c.blocked += uint64(in.IDs.Blocked)
+}
+
+func (c *counts) inputLost(topic string, n uint64) {
+	if c.lost == nil {
+		c.lost = map[string]uint64{}
+	}
+	c.lost[topic] += n
 }
 
 func (c *counts) linkDecided(n int) { c.decided += uint64(n) }
@@ -133,7 +165,23 @@ func (s *Stats) add(c *counts) {
 	}
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
+	f.JobsDone += c.jobsDone
+	f.TimersFired += c.fired
+	for topic, n := range c.lost {
+		f.Lost[topic] += n
+	}
 	*c = counts{outcomes: c.outcomes[:0]}
+}
+
+// background notes what there is of work besides records.
+func (s *Stats) background(jobs []*store.Job, timersWaiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.f.Jobs = nil
+	for _, job := range jobs {
+		s.mu.f.Jobs = append(s.mu.f.Jobs, *job)
+	}
+	s.mu.f.TimersWaiting = timersWaiting
 }
 
 // consumed notes how far a partition has been consumed, durably.
@@ -143,12 +191,20 @@ func (s *Stats) consumed(tp TopicPartition, next int64) {
 	s.mu.f.Positions[tp] = next
 }
 
-// position returns the offset to go on from. ok is false where nothing was ever consumed.
-func (s *Stats) position(tp TopicPartition) (next int64, ok bool) {
+// input notes the state of an input topic, durably. What is not configured any more is left out.
+func (s *Stats) input(topic string, status InputStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, ok = s.mu.f.Positions[tp]
-	return next, ok
+	if _, configured := s.mu.f.Inputs[topic]; configured {
+		s.mu.f.Inputs[topic] = status
+	}
+}
+
+// position returns how far a partition has been consumed, durably; 0 where it never was.
+func (s *Stats) position(tp TopicPartition) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.f.Positions[tp]
 }
 
 // positions returns a copy of all positions.

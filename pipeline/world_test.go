@@ -64,6 +64,7 @@ func testModel(t testing.TB) *pipeline.Model {
 	limits.RecordBytes, limits.LeavesPerFragment, limits.OutputBytes = 4096, 20, 2000
 	return &pipeline.Model{
 		IDKey: idKey, DeadLetterTopic: "dead", Limits: limits,
+		ControlTopic: "control", AuditTopic: "audit",
 		Entities: []*pipeline.Entity{{
 			Name: "profile", Rules: rules,
 			Policies: []pipeline.PolicyTopic{{
@@ -141,13 +142,25 @@ type world struct {
 
 func newWorld(t testing.TB, inputPartitions int32) *world {
 	t.Helper()
-	w := &world{t: t, model: testModel(t), log: memlog.New(memlog.Options{}),
+	return newWorldOn(t, memlog.Options{}, inputPartitions, nil)
+}
+
+// newWorldOn makes a world with a log of its own kind. change, where it is not nil, alters the
+// model.
+func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
+	change func(m *pipeline.Model)) *world {
+	t.Helper()
+	w := &world{t: t, model: testModel(t), log: memlog.New(o),
 		fs: vfs.NewCrashableMem(), now: time.Unix(1_700_000_000, 0).UTC(),
 		read:    map[pipeline.TopicPartition]int{},
 		outputs: 2, writer: "test.0"}
+	if change != nil {
+		change(w.model)
+	}
 	for _, topic := range w.model.InputTopics() {
 		w.log.CreateTopic(topic, inputPartitions)
 	}
+	w.log.CreateTopic(w.model.ControlTopic, 1)
 	for _, topic := range w.model.OutputTopics() {
 		w.log.CreateTopic(topic, 2)
 	}
@@ -262,21 +275,21 @@ func (w *world) publish() {
 		n, err := w.publisher.Publish(context.Background())
 		w.must(err)
 		if n == 0 {
-			w.must(w.shard.Flush(w.now.UnixNano()))
+			w.must(w.shard.Flush())
 			return
 		}
 	}
 }
 
 // inputs lists the input partitions in order.
-func (w *world) inputs() []pipeline.TopicPartition { return w.partitions(w.model.InputTopics()) }
+func (w *world) inputs() []pipeline.TopicPartition { return w.partitions(w.model.ConsumedTopics()) }
 
 func (w *world) partitions(topics []string) []pipeline.TopicPartition {
 	var all []pipeline.TopicPartition
 	for _, topic := range topics {
-		ids, err := w.log.Quick().Partitions(context.Background(), topic)
+		found, err := w.log.Quick().Describe(context.Background(), topic)
 		w.must(err)
-		for _, n := range ids {
+		for _, n := range found.Partitions {
 			all = append(all, pipeline.TopicPartition{Topic: topic, Partition: n})
 		}
 	}

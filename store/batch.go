@@ -98,6 +98,12 @@ func (b *Batch) SetPosition(topic string, partition int32, row *Position) {
 	set(b, key, err, row, b.store.dict.encodePosition)
 }
 
+// SetInput writes whether an input topic is read.
+func (b *Batch) SetInput(topic string, row *Input) {
+	key, err := b.store.dict.inputKey(nil, topic)
+	set(b, key, err, row, b.store.dict.encodeInput)
+}
+
 // Enqueue adds an entry to the outbox. Its Seq is assigned by Commit.
 func (b *Batch) Enqueue(e Entry) { b.entries = append(b.entries, e) }
 

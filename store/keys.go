@@ -13,12 +13,17 @@ import (
 //	d class ns value 02 ns value                 link to a neighbour
 //	d class ns value 03 dataset                  fragment
 //	d class ns value 04 time dataset event-id    event
+//	d class ns value 05 ns value                 orders about a pair, under both ends
 //	e dataset event-id                           where the event of that id is
 //	c class id                                   cluster
 //	p class policy id                            what was last decided about a merged profile
 //	o seq                                        outbox entry
 //	f topic partition                            floor of an output partition
 //	s topic partition                            input position
+//	a id                                         what became of a control record
+//	j id                                         job
+//	t time kind key                              timer
+//	i topic                                      whether the input topic is read
 //	m name                                       meta
 //	n id                                         dictionary: the name of a number
 //
@@ -33,6 +38,7 @@ const (
 	spaceOutbox   = 'o'
 	spaceFloor    = 'f'
 	spacePosition = 's'
+	spaceInput    = 'i'
 	spaceMeta     = 'm'
 	spaceName     = 'n'
 )
@@ -203,6 +209,11 @@ func (d *dictionary) positionKey(dst []byte, topic string, partition int32) ([]b
 	return binary.BigEndian.AppendUint32(dst, uint32(partition)), err
 }
 
+func (d *dictionary) inputKey(dst []byte, topic string) ([]byte, error) {
+	t, err := d.number(topic)
+	return appendNumber(append(dst, spaceInput), t), err
+}
+
 func outboxKey(dst []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, spaceOutbox), seq)
 }
@@ -247,4 +258,16 @@ func (d *dictionary) cutPosition(tail []byte) (topic string, partition int32, er
 	}
 	topic, err = d.name(t)
 	return topic, int32(binary.BigEndian.Uint32(rest)), err
+}
+
+// cutInput reads the topic, the tail of an input's key.
+func (d *dictionary) cutInput(tail []byte) (topic string, err error) {
+	t, rest, err := cutNumber(tail)
+	if err != nil {
+		return "", err
+	}
+	if len(rest) > 0 {
+		return "", errKey
+	}
+	return d.name(t)
 }

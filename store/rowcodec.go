@@ -13,6 +13,9 @@ func (d *dictionary) encodeIdentity(row *Identity) ([]byte, error) {
 	e.uint(row.Version)
 	e.names(row.Fragments)
 	e.names(row.Events)
+	e.stamp(row.Floor)
+	e.stamp(row.Unlinked)
+	e.flag(row.Ordered)
 	return e.done()
 }
 
@@ -21,6 +24,7 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	row := &Identity{FirstSeen: r.int(), Cluster: r.id(), Version: r.uint()}
 	row.Fragments = r.names()
 	row.Events = r.names()
+	row.Floor, row.Unlinked, row.Ordered = r.stamp(), r.stamp(), r.flag()
 	return row, r.done()
 }
 
@@ -115,6 +119,7 @@ func (d *dictionary) encodeEventID(row *EventID) ([]byte, error) {
 	if !row.Stamp.IsZero() {
 		e.name(row.Class)
 		e.identity(row.Identity)
+		e.flag(row.Hidden)
 	}
 	return e.done()
 }
@@ -125,6 +130,7 @@ func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	if !row.Stamp.IsZero() {
 		row.Class = r.name()
 		row.Identity = r.identity()
+		row.Hidden = r.flag()
 	}
 	return row, r.done()
 }
@@ -179,12 +185,58 @@ func (d *dictionary) encodePosition(row *Position) ([]byte, error) {
 	e := d.encode()
 	e.int(row.Next)
 	e.int(row.MaxTime)
+	e.raw(row.Topic[:])
+	e.uint(row.Generation)
+	e.flag(row.Anchor.Known)
+	if row.Anchor.Known {
+		e.int(row.Anchor.Offset)
+		e.int(int64(row.Anchor.Epoch))
+		e.uint(uint64(row.Anchor.Sum))
+	}
 	return e.done()
 }
 
 func (d *dictionary) decodePosition(src []byte) (*Position, error) {
 	r := d.decode(src)
 	row := &Position{Next: r.int(), MaxTime: r.int()}
+	copy(row.Topic[:], r.raw(len(row.Topic)))
+	row.Generation = r.uint()
+	if r.flag() {
+		row.Anchor = Anchor{Known: true, Offset: r.int(), Epoch: int32(r.int()),
+			Sum: uint32(r.uint())}
+	}
+	return row, r.done()
+}
+
+func (d *dictionary) encodeInput(row *Input) ([]byte, error) {
+	e := d.encode()
+	e.byte(byte(row.State))
+	e.text(row.Reason)
+	e.int(row.Since)
+	e.uint(row.Generation)
+	e.byte(byte(row.Resume))
+	e.byte(byte(row.Break.Case))
+	if row.Break.Case != CaseContinues {
+		e.uint(uint64(uint32(row.Break.Partition)))
+		e.int(row.Break.Next)
+		e.int(row.Break.LogStart)
+		e.int(row.Break.End)
+	}
+	return e.done()
+}
+
+func (d *dictionary) decodeInput(src []byte) (*Input, error) {
+	r := d.decode(src)
+	row := &Input{State: InputState(r.byte()), Reason: r.text(), Since: r.int(),
+		Generation: r.uint(), Resume: Resume(r.byte())}
+	row.Break.Case = Case(r.byte())
+	if row.Break.Case != CaseContinues {
+		row.Break.Partition = int32(r.uint())
+		row.Break.Next, row.Break.LogStart, row.Break.End = r.int(), r.int(), r.int()
+	}
+	if row.State > InputStopped || row.Resume > ResumeAgain || row.Break.Case > CaseAsked {
+		r.fail(errCorrupt)
+	}
 	return row, r.done()
 }
 

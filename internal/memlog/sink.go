@@ -41,8 +41,8 @@ func (s *Sink) Read(ctx context.Context, tp pipeline.TopicPartition, offset int6
 
 // Partitions implements pipeline.Sink.
 func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
-	ids, err := s.l.Source().Partitions(ctx, topic)
-	return int32(len(ids)), err
+	found, err := s.l.Source().Describe(ctx, topic)
+	return int32(len(found.Partitions)), err
 }
 
 // Produce implements pipeline.Sink.
