@@ -34,6 +34,12 @@ func TestSimulated(t *testing.T) {
 				b.CreateTopic(name, partitions)
 				return name
 			},
+			Recreate: func(_ *testing.T, topic string, partitions int32) {
+				b.CreateTopic(topic, partitions)
+			},
+			Grow: func(_ *testing.T, topic string, partitions int32) {
+				b.AddPartitions(topic, partitions)
+			},
 			Expire: func(_ *testing.T, tp pipeline.TopicPartition, offset int64) {
 				b.DeleteRecords(tp, offset)
 			},

@@ -193,7 +193,7 @@ func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipelin
 		from = max(0, from-o.sim.faults.Int64N(3))
 	}
 	got, err := o.client.Fetch(context.Background(), tp, from)
-	chunk := pipeline.Chunk{TP: tp, Next: got.Next}
+	chunk := pipeline.Chunk{TP: tp, From: from, Next: got.Next, Topic: got.Topic}
 	for i, r := range got.Records {
 		if i == limit {
 			chunk.Next = r.Pos.Offset
@@ -231,7 +231,7 @@ func (o *owner) commit(chunks []pipeline.Chunk, now int64) error {
 // idle commits without input, as an idle applier does.
 func (o *owner) idle(durable bool) error {
 	if durable {
-		return o.blame("flushing", o.shard.Flush(o.now()))
+		return o.blame("flushing", o.shard.Flush())
 	}
 	return o.blame("applying nothing", o.shard.Apply(nil, o.now()))
 }

@@ -1,11 +1,13 @@
 package simlog
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 // Options are the limits of a cluster. The zero value has the defaults.
@@ -24,6 +26,7 @@ type Broker struct {
 	o        Options
 	now      int64
 	topics   map[string][]*partition
+	created  uint32 // topics so far, for their ids
 	txns     map[string]*transaction
 	txnOrder []string // of txns, so that nothing depends on the order of a map
 	nextID   int64    // the next producer id
@@ -69,18 +72,23 @@ func (b *Broker) Advance(d time.Duration) {
 
 // CreateTopic adds a topic, or empties the one of that name as deleting and creating it does.
 func (b *Broker) CreateTopic(name string, partitions int32) {
-	ps := make([]*partition, partitions)
-	for i := range ps {
-		ps[i] = newPartition(pipeline.TopicPartition{Topic: name, Partition: int32(i)}, b.o.Tap)
-	}
-	b.topics[name] = ps
+	b.created++
+	var id store.TopicID
+	binary.BigEndian.PutUint32(id[:], b.created)
+	b.topics[name] = nil
+	b.addPartitions(name, partitions, id)
 }
 
 // AddPartitions makes a topic have more partitions.
 func (b *Broker) AddPartitions(name string, partitions int32) {
+	b.addPartitions(name, partitions, b.topics[name][0].id)
+}
+
+func (b *Broker) addPartitions(name string, partitions int32, id store.TopicID) {
 	for n := int32(len(b.topics[name])); n < partitions; n++ {
-		tp := pipeline.TopicPartition{Topic: name, Partition: n}
-		b.topics[name] = append(b.topics[name], newPartition(tp, b.o.Tap))
+		p := newPartition(pipeline.TopicPartition{Topic: name, Partition: n}, b.o.Tap)
+		p.id = id
+		b.topics[name] = append(b.topics[name], p)
 	}
 }
 

@@ -33,7 +33,7 @@ func (p *partition) fetch(offset, end int64, limit int) (pipeline.Fetched, error
 			TP: p.tp, Offset: offset, LogStart: p.start, End: p.end,
 		}
 	}
-	got := pipeline.Fetched{Next: offset, LogStart: p.start, End: end}
+	got := pipeline.Fetched{Next: offset, LogStart: p.start, End: end, Topic: p.id}
 	for i := range p.batches {
 		b := &p.batches[i]
 		switch {

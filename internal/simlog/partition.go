@@ -5,11 +5,13 @@ import (
 
 	"selfsame/pipeline"
 	"selfsame/profile"
+	"selfsame/store"
 )
 
 // partition is one log with what its leader knows.
 type partition struct {
 	tp         pipeline.TopicPartition
+	id         store.TopicID
 	start, end int64
 	epoch      int32 // of the leader
 	batches    []batch

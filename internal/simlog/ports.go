@@ -13,20 +13,20 @@ var (
 	_ pipeline.Sink   = (*Sink)(nil)
 )
 
-// Partitions implements pipeline.Source.
-func (c *Client) Partitions(ctx context.Context, topic string) ([]int32, error) {
-	var ids []int32
-	err := c.send(ctx, Request{API: APIMetadata, ID: topic}, func() error {
-		ids = nil
-		for i := range c.b.topics[topic] {
-			ids = append(ids, int32(i))
-		}
-		if ids == nil {
+// Describe implements pipeline.Source.
+func (c *Client) Describe(ctx context.Context, topic string) (got pipeline.Topic, err error) {
+	err = c.send(ctx, Request{API: APIMetadata, ID: topic}, func() error {
+		ps := c.b.topics[topic]
+		if len(ps) == 0 {
 			return UnknownTopicOrPartition
+		}
+		got = pipeline.Topic{ID: ps[0].id}
+		for i := range ps {
+			got.Partitions = append(got.Partitions, int32(i))
 		}
 		return nil
 	})
-	return ids, explain(err, topic)
+	return got, explain(err, topic)
 }
 
 // Offset implements pipeline.Source.
@@ -75,8 +75,8 @@ func (c *Client) Sink() *Sink { return &Sink{c} }
 
 // Partitions implements pipeline.Sink.
 func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
-	ids, err := s.c.Partitions(ctx, topic)
-	return int32(len(ids)), err
+	described, err := s.c.Describe(ctx, topic)
+	return int32(len(described.Partitions)), err
 }
 
 // Cluster implements pipeline.Sink.

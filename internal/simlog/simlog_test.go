@@ -392,15 +392,17 @@ func TestDeleteRecordsAndRecreate(t *testing.T) {
 	if offset, err := c.Offset(t.Context(), p0, at); err != nil || offset != 3 {
 		t.Errorf("earliest: %d, %v", offset, err)
 	}
+	first, err := c.Describe(t.Context(), "t")
+	wantError(t, err, nil)
 	b.CreateTopic("t", 1)
 	if _, end := b.Bounds(p0); end != 0 {
 		t.Errorf("a recreated topic ends at %d", end)
 	}
 	b.AddPartitions("t", 3)
-	ids, err := c.Partitions(t.Context(), "t")
-	if err != nil || !slices.Equal(ids, []int32{0, 1, 2}) {
-		t.Errorf("partitions %v, %v", ids, err)
+	topic, err := c.Describe(t.Context(), "t")
+	if err != nil || !slices.Equal(topic.Partitions, []int32{0, 1, 2}) || topic.ID == first.ID {
+		t.Errorf("%+v, %v; it was %+v", topic, err, first)
 	}
-	_, err = c.Partitions(t.Context(), "none")
+	_, err = c.Describe(t.Context(), "none")
 	wantError(t, err, pipeline.ErrUnknownTopic)
 }
