@@ -37,8 +37,11 @@ func sentinelOf(err error) error {
 	switch code {
 	case kafkago.UnknownTopicOrPartition, kafkago.InvalidTopic:
 		return pipeline.ErrUnknownTopic
-	case kafkago.InvalidProducerEpoch, kafkago.ProducerFenced:
+	case kafkago.InvalidProducerEpoch, kafkago.ProducerFenced, kafkago.InvalidProducerIDMapping:
 		return pipeline.ErrFenced
+	case kafkago.TransactionalIDAuthorizationFailed, kafkago.TopicAuthorizationFailed,
+		kafkago.ClusterAuthorizationFailed:
+		return pipeline.ErrNotAuthorized
 	case kafkago.OutOfOrderSequenceNumber, kafkago.UnknownProducerId:
 		return pipeline.ErrSequence
 	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:

@@ -16,18 +16,18 @@ import (
 // Fetch implements pipeline.Source. The records share the memory of their batches.
 func (s *Source) Fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
 	pipeline.Fetched, error) {
-	got, err := s.c.fetch(ctx, tp, offset)
+	got, err := s.c.fetch(ctx, tp, offset, readCommitted)
 	if err != nil {
 		return pipeline.Fetched{}, fmt.Errorf("fetching %s from offset %d: %w", tp, offset, err)
 	}
 	return got, nil
 }
 
-func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
-	pipeline.Fetched, error) {
+func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset int64,
+	isolation int8) (pipeline.Fetched, error) {
 	ctx, cancel := c.limit(ctx, c.cfg.FetchMaxWait)
 	defer cancel()
-	part, id, err := c.fetchWhole(ctx, tp, offset)
+	part, id, err := c.fetchWhole(ctx, tp, wanted{offset, c.cfg.FetchMaxBytes, isolation})
 	switch {
 	case errors.Is(err, kafkago.OffsetOutOfRange):
 		err = c.outOfRange(ctx, tp, offset, err)
@@ -37,17 +37,27 @@ func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset i
 	if err != nil {
 		return pipeline.Fetched{}, named(c.failed(ctx, err))
 	}
+	if isolation == readUncommitted {
+		part.LastStableOffset = part.HighWatermark // brokers leave it out
+	}
 	d := decoder{tp: tp, from: offset, maxBytes: c.cfg.DecompressedMaxBytes}
 	got, err := d.decode(part)
 	got.Topic = id
 	return got, err
 }
 
+// wanted is what one fetch asks for.
+type wanted struct {
+	offset    int64
+	maxBytes  int32
+	isolation int8
+}
+
 // fetchWhole fetches one whole batch at least, where there is one. Brokers let the first batch
 // through whatever its size; one that does not is asked again.
-func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
+func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, w wanted) (
 	*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
-	part, id, err := c.fetchPartition(ctx, tp, offset, c.cfg.FetchMaxBytes)
+	part, id, err := c.fetchPartition(ctx, tp, w)
 	if err != nil {
 		return nil, id, err
 	}
@@ -59,7 +69,8 @@ func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, off
 		return nil, id, fmt.Errorf("a batch of %d bytes is larger than the limit of %d",
 			size, c.cfg.DecompressedMaxBytes)
 	}
-	part, id, err = c.fetchPartition(ctx, tp, offset, int32(size))
+	w.maxBytes = int32(size)
+	part, id, err = c.fetchPartition(ctx, tp, w)
 	if err == nil && firstBatchCut(part.RecordBatches) > 0 {
 		return nil, id, fmt.Errorf("the broker cuts a batch of %d bytes short", size)
 	}
@@ -68,12 +79,12 @@ func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, off
 
 // fetchPartition returns what a partition holds, and the id of its topic where the broker fetches
 // by id: then a topic that was made anew cannot pass for the one that was described.
-func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition, offset int64,
-	maxBytes int32) (*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
-	req := c.fetchRequest(tp, offset, maxBytes)
+func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition, w wanted) (
+	*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
+	req := c.fetchRequest(tp, w)
 	var byID *kmsg.FetchRequest
 	if id := c.topics.get(tp.Topic); !id.IsZero() {
-		byID = c.fetchRequest(tp, offset, maxBytes)
+		byID = c.fetchRequest(tp, w)
 		byID.Version, byID.Topics[0].TopicID = fetchIDVersion, id
 	}
 	res, err := c.callFetch(ctx, tp, req, byID)
@@ -141,19 +152,18 @@ func (c *Client) otherTopic(ctx context.Context, tp pipeline.TopicPartition, cau
 	return cause
 }
 
-func (c *Client) fetchRequest(tp pipeline.TopicPartition, offset int64,
-	maxBytes int32) *kmsg.FetchRequest {
+func (c *Client) fetchRequest(tp pipeline.TopicPartition, w wanted) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = fetchVersion
 	req.ReplicaID = -1
 	req.MaxWaitMillis = int32(c.cfg.FetchMaxWait.Milliseconds())
-	req.MinBytes, req.MaxBytes = 1, maxBytes
-	req.IsolationLevel = readCommitted
+	req.MinBytes, req.MaxBytes = 1, w.maxBytes
+	req.IsolationLevel = w.isolation
 	req.SessionEpoch = -1
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic = tp.Topic
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, offset, maxBytes
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, w.offset, w.maxBytes
 	rp.CurrentLeaderEpoch, rp.LogStartOffset = -1, -1
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)

@@ -13,7 +13,9 @@
 //	graph.go      links asserted, clusters decided, identities assigned
 //	settle.go     changed profiles are merged once, compared with what was last decided, enqueued
 //	render.go     merged profile -> output record
-//	publisher.go  outbox -> frozen batches -> Sink
+//	outgoing.go   outbox entries -> batches
+//	publisher.go  frozen batches -> Sink
+//	recover.go    what has landed: claim, read back (tail.go), conclude (begin.go, reissue.go)
 //
 // Who uses it: cmd wires a [Source], a [Sink] and a store to a [Pipeline] and runs it; tests and
 // the simulation drive a [Shard] and a [Publisher] by hand, without goroutines.

@@ -106,9 +106,14 @@ func (p *Pipeline) startReading(group *lifecycle.Group) {
 	})
 }
 
+// claimInterval is how often the publisher looks after its claim when it has nothing to publish.
+const claimInterval = time.Minute
+
 // publish empties the outbox whenever something waits. After the soft stop it goes on, under the
 // hard context, until the applier has ended and nothing waits.
 func (p *Pipeline) publish(hard context.Context) error {
+	idle := time.NewTicker(claimInterval)
+	defer idle.Stop()
 	for {
 		n, err := p.Publisher.Publish(hard)
 		if err != nil {
@@ -119,6 +124,10 @@ func (p *Pipeline) publish(hard context.Context) error {
 		}
 		select {
 		case <-p.Shard.store.Waiting():
+		case <-idle.C:
+			if err := p.Publisher.Refresh(hard); err != nil {
+				return err
+			}
 		case <-p.applied:
 			n, err := p.Publisher.Publish(hard)
 			if n == 0 || err != nil {

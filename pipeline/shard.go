@@ -166,18 +166,26 @@ func (sh *Shard) Apply(chunks []Chunk, now int64) error {
 		return err
 	}
 	// What is published must be durable; a commit that only forgets need not be.
-	return sh.commit(busy || len(chunks) > 0)
+	return sh.commit(busy || len(chunks) > 0, nil)
 }
 
 // Flush commits what there is to forget, durably: the last commit before a stop.
 func (sh *Shard) Flush() error {
 	sh.version = sh.store.NextVersion()
-	return sh.commit(true)
+	return sh.commit(true, nil)
 }
 
-func (sh *Shard) commit(durable bool) error {
+// commit makes the commit under way; change, where there is one, adds to it what no step does.
+func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 	b := sh.store.NewBatch()
-	if err := sh.fill(b); err != nil {
+	var err error
+	if change != nil {
+		err = change(b)
+	}
+	if err == nil {
+		err = sh.fill(b)
+	}
+	if err != nil {
 		b.Discard()
 		return err
 	}

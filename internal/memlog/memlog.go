@@ -26,11 +26,13 @@ type Log struct {
 
 	mu struct {
 		sync.Mutex
-		topics   map[string][]*partition
-		ids      map[string]store.TopicID
-		made     byte                        // topics so far, for their ids
-		sessions map[string]pipeline.Session // the latest of each transactional id
-		faults   faults
+		topics  map[string][]*partition
+		ids     map[string]store.TopicID
+		made    byte              // topics so far, for their ids
+		claims  map[string]*claim // by transactional id
+		nextID  int64             // of producers
+		cluster string
+		faults  faults
 	}
 }
 
@@ -45,7 +47,8 @@ func New(o Options) *Log {
 	l := &Log{options: o}
 	l.mu.topics = map[string][]*partition{}
 	l.mu.ids = map[string]store.TopicID{}
-	l.mu.sessions = map[string]pipeline.Session{}
+	l.mu.claims = map[string]*claim{}
+	l.mu.cluster = "memory"
 	return l
 }
 
@@ -101,7 +104,7 @@ func (l *Log) Sink() *Sink { return &Sink{l} }
 func (l *Log) Append(tp pipeline.TopicPartition, records ...pipeline.Record) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.mustLocked(tp).append(tp, noProducer, records)
+	return l.mustLocked(tp).append(tp, records)
 }
 
 // Records returns what the partition holds.
@@ -124,7 +127,7 @@ func (l *Log) Truncate(tp pipeline.TopicPartition, offset int64, records ...pipe
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mustLocked(tp).truncate(offset)
-	l.mustLocked(tp).append(tp, noProducer, records)
+	l.mustLocked(tp).append(tp, records)
 }
 
 // Skip takes n offsets at the end for what readers do not see: markers, aborted records.
