@@ -93,6 +93,9 @@ func datasetStatuses(f pipeline.Figures, model *pipeline.Model) []datasetStatus 
 		if ds := model.Dataset(name); ds != nil {
 			s.Topic, s.Entity, s.Class = ds.Topic, ds.Entity, className(ds.Class)
 		}
+		if name == pipeline.ControlName {
+			s.Topic = model.ControlTopic
+		}
 		all = append(all, s)
 	}
 	return all

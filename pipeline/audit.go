@@ -3,19 +3,37 @@ package pipeline
 import (
 	"encoding/json"
 
+	"selfsame/profile"
 	"selfsame/store"
 )
 
-// auditEntry is a record on the audit topic: something that changed what the daemon does or holds
-// without being said by a record of an input topic. Fields that do not apply are left out.
+// Outcomes that an audit record tells. They are part of the interface.
+const (
+	auditApplied  = "applied"  // the operation is in force; job goes on with it, where one is named
+	auditDone     = "done"     // the job of the operation has ended
+	auditRejected = "rejected" // the control record was refused
+)
+
+// auditEntry is a record on the audit topic: what became of a control record, or something that
+// changed what the daemon does or holds without being said by any record. Fields that do not apply
+// are left out.
 type auditEntry struct {
-	ID     string `json:"id"`     // the key; the same where the same commit is published again
-	Action string `json:"action"` // input_moved, input_halted, input_stopped
-	Time   string `json:"time"`   // of the commit, RFC 3339
-	Reason string `json:"reason,omitempty"`
+	ID      string `json:"id"` // the key; the same where the same commit is published again
+	Op      string `json:"op"` // of the control record; input_moved, input_halted, input_stopped
+	Outcome string `json:"outcome,omitempty"`
+	Class   string `json:"class,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+
+	Path       string          `json:"path,omitempty"` // of a refused one
+	Wanted     string          `json:"wanted,omitempty"`
+	Found      string          `json:"found,omitempty"`
+	Identities []auditIdentity `json:"identities,omitempty"` // that it acted on
+	Removed    *auditRemoved   `json:"removed,omitempty"`
+	Job        string          `json:"job,omitempty"`
+	Note       string          `json:"note,omitempty"`
 
 	Dataset   string  `json:"dataset,omitempty"`
-	Topic     string  `json:"topic,omitempty"`
+	Topic     string  `json:"topic,omitempty"` // the input topic
 	Partition *int32  `json:"partition,omitempty"`
 	Case      string  `json:"case,omitempty"`
 	Next      *int64  `json:"next,omitempty"`
@@ -23,6 +41,26 @@ type auditEntry struct {
 	End       *int64  `json:"end,omitempty"`
 	To        *int64  `json:"to,omitempty"`
 	Lost      *uint64 `json:"lost,omitempty"`
+
+	Time  string      `json:"time"` // of the operation or the commit, RFC 3339
+	Cause *auditCause `json:"cause,omitempty"`
+}
+
+type auditIdentity struct {
+	Namespace string `json:"namespace"`
+	Value     string `json:"value"`
+}
+
+type auditRemoved struct {
+	Fragments uint64 `json:"fragments"`
+	Events    uint64 `json:"events"`
+	Links     uint64 `json:"links"`
+}
+
+type auditCause struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
 }
 
 // audit puts an entry on the audit topic with this commit. A model without one keeps no audit.
@@ -37,4 +75,40 @@ func (sh *Shard) audit(e *auditEntry) {
 	sh.entries = append(sh.entries, sh.recordEntry(sh.model.AuditTopic, &store.OutRecord{
 		Key: []byte(e.ID), Value: value,
 	}))
+}
+
+// auditOf is the entry of an operation of which row is known.
+func auditOf(id, outcome string, row *store.Applied) *auditEntry {
+	e := &auditEntry{ID: id, Op: row.Op, Outcome: outcome, Class: row.Class, Job: row.Job,
+		Time: formatTime(row.Time), Cause: causeOf(row.Cause)}
+	if form := controlForms()[ControlOp(row.Op)]; form.removes {
+		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links}
+	}
+	return e
+}
+
+func causeOf(p profile.Position) *auditCause {
+	return &auditCause{p.Topic, p.Partition, p.Offset}
+}
+
+// auditOperation says that an operation is in force.
+func (sh *Shard) auditOperation(op *operation) {
+	e := auditOf(op.ID, auditApplied, &op.row)
+	e.Note, e.Dataset = op.Note, op.Dataset
+	for _, id := range op.affected {
+		e.Identities = append(e.Identities, auditIdentity(id))
+	}
+	sh.audit(e)
+}
+
+// auditRefused says that a control record was refused. Without an id nobody can look for it there;
+// the dead letter says it all the same.
+func (sh *Shard) auditRefused(in *Input) {
+	c := in.control
+	if c.ID == "" || len(c.ID) > MaxControlID {
+		return
+	}
+	sh.audit(&auditEntry{ID: c.ID, Op: string(c.Op), Outcome: auditRejected, Class: c.Class,
+		Reason: string(in.Reject.Reason), Path: in.Reject.Path, Wanted: in.Reject.Wanted,
+		Found: in.Reject.Found, Time: formatTime(in.Stamp.Time), Cause: causeOf(in.Record.Pos)})
 }

@@ -192,8 +192,8 @@ func (l *live) wantMoved(want ending) {
 	}
 	audit := l.emitted("audit")
 	for _, text := range []string{
-		"input-moved/crm/0/", `"action":"input_moved"`, `"next":100,`,
-		fmt.Sprintf(`"lost":%d}`, want.lost),
+		"input-moved/crm/0/", `"op":"input_moved"`, `"next":100,`,
+		fmt.Sprintf(`"lost":%d,`, want.lost),
 	} {
 		if !strings.Contains(audit, text) {
 			l.t.Errorf("audit lacks %s:\n%s", text, audit)

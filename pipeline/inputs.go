@@ -118,7 +118,7 @@ func (sh *Shard) move(c *Chunk, now int64) {
 	lost := unread(c.Break, c.Next)
 	sh.counts.inputLost(c.TP.Topic, lost)
 	sh.audit(&auditEntry{
-		ID: fmt.Sprintf("input-moved/%s/%d", c.TP, sh.version), Action: "input_moved",
+		ID: fmt.Sprintf("input-moved/%s/%d", c.TP, sh.version), Op: "input_moved",
 		Time: formatTime(now), Topic: c.TP.Topic, Partition: &c.Break.Partition,
 		Case: c.Break.Case.String(), Next: &c.Break.Next, LogStart: &c.Break.LogStart,
 		End: &c.Break.End, To: &c.Next, Lost: &lost,
@@ -139,7 +139,7 @@ func (sh *Shard) halt(c *Chunk, now int64) {
 	sh.leave(c.TP.Topic, store.InputHalted, breakText(c.TP, c.Break), now)
 	sh.input(c.TP.Topic).row.Break = c.Break
 	sh.audit(&auditEntry{
-		ID: fmt.Sprintf("input-halted/%s/%d", c.TP, sh.version), Action: "input_halted",
+		ID: fmt.Sprintf("input-halted/%s/%d", c.TP, sh.version), Op: "input_halted",
 		Time: formatTime(now), Topic: c.TP.Topic, Partition: &c.Break.Partition,
 		Case: c.Break.Case.String(), Next: &c.Break.Next, LogStart: &c.Break.LogStart,
 		End: &c.Break.End,

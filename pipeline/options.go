@@ -113,6 +113,10 @@ type Limits struct {
 	OutputBytes       int // an encoded profile: marker record and dead letter
 }
 
+// DefaultMaxFuture is how far ahead of its append time a record may be when nothing else is
+// configured; for control records it is fixed.
+const DefaultMaxFuture = 5 * time.Minute
+
 // DefaultLimits are the limits when nothing else is configured.
 func DefaultLimits() Limits {
 	return Limits{
@@ -129,8 +133,8 @@ type Model struct {
 	Entities        []*Entity
 	Datasets        []*Dataset
 	DeadLetterTopic string
-	ControlTopic    string // "" where there is none
-	AuditTopic      string // "" keeps no audit
+	ControlTopic    string // what operators ask for; "": there is none
+	AuditTopic      string // what became of it; with a ControlTopic
 	Limits          Limits
 }
 
@@ -154,6 +158,15 @@ func (m *Model) Dataset(name string) *Dataset {
 	return nil
 }
 
+// ConsumedTopics lists all topics that are read: those of datasets, and the control topic.
+func (m *Model) ConsumedTopics() []string {
+	topics := m.InputTopics()
+	if m.ControlTopic != "" {
+		topics = append(topics, m.ControlTopic)
+	}
+	return topics
+}
+
 // InputTopics lists the topics that datasets read, in order of first mention.
 func (m *Model) InputTopics() []string {
 	var topics []string
@@ -175,8 +188,15 @@ func (m *Model) start(topic string) Start {
 	return Start{}
 }
 
-// continuity is the policy for a topic.
+// continuity is the policy for a topic. The control topic is read again: its records are applied
+// once by their ids, and nobody could resume it if it were halted.
 func (m *Model) continuity(topic string) Continuity {
+	if topic == m.ControlTopic {
+		return ContinuityRewind
+	}
+	if topic == m.ControlTopic {
+		return ContinuityRewind // ids keep what was applied from being applied again
+	}
 	for _, ds := range m.datasetsOf(topic) {
 		return ds.Continuity
 	}
@@ -186,6 +206,9 @@ func (m *Model) continuity(topic string) Continuity {
 // OutputTopics lists the topics that the pipeline writes, in a fixed order.
 func (m *Model) OutputTopics() []string {
 	topics := []string{m.DeadLetterTopic}
+	if m.AuditTopic != "" {
+		topics = append(topics, m.AuditTopic)
+	}
 	for _, e := range m.Entities {
 		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
 		for i := range e.Policies {
@@ -200,7 +223,8 @@ func (m *Model) OutputTopics() []string {
 
 // names lists every name that rows refer to, for the store's dictionary.
 func (m *Model) names() []string {
-	names := append(m.InputTopics(), m.OutputTopics()...)
+	names := append(m.ConsumedTopics(), m.OutputTopics()...)
+	names = append(names, timerKinds()...)
 	for _, e := range m.Entities {
 		names = append(names, e.Name)
 		names = append(names, e.Rules.Names()...)

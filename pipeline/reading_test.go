@@ -206,7 +206,7 @@ func TestTooManyRejects(t *testing.T) {
 		want(store.InputStopped, 16, 9)
 		l.said("level=ERROR", "dataset web: 50.0% of its last 10 records were rejected",
 			"most often malformed", "selfsame dataset resume web")
-		if audit := l.emitted("audit"); !strings.Contains(audit, `"action":"input_stopped"`) {
+		if audit := l.emitted("audit"); !strings.Contains(audit, `"op":"input_stopped"`) {
 			t.Errorf("audit: %s", audit)
 		}
 		l.resumeTopic("web", store.ResumeAsIs)

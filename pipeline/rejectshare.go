@@ -81,7 +81,7 @@ func (sh *Shard) noteReject(in *Input, now int64) bool {
 		ds.MaxRejectedShare, w.mostFrequent())
 	sh.leave(ds.Topic, store.InputStopped, why, now)
 	sh.audit(&auditEntry{
-		ID: fmt.Sprintf("input-stopped/%s/%d", ds.Topic, sh.version), Action: "input_stopped",
+		ID: fmt.Sprintf("input-stopped/%s/%d", ds.Topic, sh.version), Op: "input_stopped",
 		Time: formatTime(now), Reason: why, Dataset: ds.Name, Topic: ds.Topic,
 	})
 	return true

@@ -76,7 +76,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	err := group.Wait()
 	if err == nil {
-		err = p.Shard.Flush(time.Now().UnixNano())
+		err = p.Shard.Flush()
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func (l *live) order(do func(sh *pipeline.Shard, now int64) bool) {
 	if !do(l.shard, now) {
 		l.t.Fatal("the order was turned down")
 	}
-	l.must(l.shard.Flush(now))
+	l.must(l.shard.Flush())
 	l.shard.Idle() // its locks order what was done here before what the applier does next
 	l.wait(time.Second)
 }

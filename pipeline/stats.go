@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"selfsame/store"
 )
 
 // commitBounds are the upper bounds of the commit-time histogram, in seconds.
@@ -42,8 +45,12 @@ type Figures struct {
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
 	Lag           map[TopicPartition]int64  // records not yet fetched, as of the last fetch
 	Positions     map[TopicPartition]int64  // offset of the next record to consume
-	Inputs        map[string]InputStatus    // by input topic
-	Lost          map[string]uint64         // offsets passed over unread, by input topic
+	Jobs          []store.Job               // that are running
+	JobsDone      uint64                    // that have ended
+	TimersWaiting int
+	TimersFired   uint64
+	Inputs        map[string]InputStatus // by input topic
+	Lost          map[string]uint64      // offsets passed over unread, by input topic
 }
 
 // Stats are figures that may be read while they are counted.
@@ -59,11 +66,14 @@ func newStats(model *Model) *Stats {
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
 		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
 		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
-	for _, topic := range model.InputTopics() {
+	for _, topic := range model.ConsumedTopics() {
 		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
 	}
 	for _, ds := range model.Datasets {
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
+	}
+	if model.ControlTopic != "" {
+		s.mu.f.Datasets[ControlName] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
 	for _, topic := range model.OutputTopics() {
 		s.mu.f.Emitted[topic] = 0
@@ -78,6 +88,7 @@ func (s *Stats) Figures() Figures {
 	f := s.mu.f
 	f.Emitted = maps.Clone(f.Emitted)
 	f.Lag = maps.Clone(f.Lag)
+	f.Jobs = slices.Clone(f.Jobs)
 	f.Positions = maps.Clone(f.Positions)
 	f.Inputs = maps.Clone(f.Inputs)
 	f.Lost = maps.Clone(f.Lost)
@@ -94,6 +105,8 @@ type counts struct {
 	outcomes []counted
 	blocked  uint64
 	decided  uint64
+	jobsDone uint64
+	fired    uint64
 	lost     map[string]uint64 // by input topic
 }
 
@@ -105,8 +118,11 @@ type counted struct {
 
 func (c *counts) consumed(in *Input, outcome Outcome) {
 	one := counted{outcome: outcome}
-	if in.Dataset != nil {
+	switch {
+	case in.Dataset != nil:
 		one.dataset = in.Dataset.Name
+	case in.control != nil:
+		one.dataset = ControlName
 	}
 	if in.Reject != nil {
 		one.reason = in.Reject.Reason
@@ -149,10 +165,23 @@ func (s *Stats) add(c *counts) {
 	}
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
+	f.JobsDone += c.jobsDone
+	f.TimersFired += c.fired
 	for topic, n := range c.lost {
 		f.Lost[topic] += n
 	}
 	*c = counts{outcomes: c.outcomes[:0]}
+}
+
+// background notes what there is of work besides records.
+func (s *Stats) background(jobs []*store.Job, timersWaiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.f.Jobs = nil
+	for _, job := range jobs {
+		s.mu.f.Jobs = append(s.mu.f.Jobs, *job)
+	}
+	s.mu.f.TimersWaiting = timersWaiting
 }
 
 // consumed notes how far a partition has been consumed, durably.

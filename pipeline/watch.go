@@ -73,7 +73,7 @@ func (w *watcher) run(ctx context.Context) error {
 // survey looks at every topic. It reports whether all of them are there.
 func (w *watcher) survey(ctx context.Context) bool {
 	all := true
-	for _, topic := range w.p.Shard.model.InputTopics() {
+	for _, topic := range w.p.Shard.model.ConsumedTopics() {
 		err := w.look(ctx, topic)
 		switch {
 		case err == nil:

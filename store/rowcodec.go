@@ -13,6 +13,9 @@ func (d *dictionary) encodeIdentity(row *Identity) ([]byte, error) {
 	e.uint(row.Version)
 	e.names(row.Fragments)
 	e.names(row.Events)
+	e.stamp(row.Floor)
+	e.stamp(row.Unlinked)
+	e.flag(row.Ordered)
 	return e.done()
 }
 
@@ -21,6 +24,7 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	row := &Identity{FirstSeen: r.int(), Cluster: r.id(), Version: r.uint()}
 	row.Fragments = r.names()
 	row.Events = r.names()
+	row.Floor, row.Unlinked, row.Ordered = r.stamp(), r.stamp(), r.flag()
 	return row, r.done()
 }
 
@@ -115,6 +119,7 @@ func (d *dictionary) encodeEventID(row *EventID) ([]byte, error) {
 	if !row.Stamp.IsZero() {
 		e.name(row.Class)
 		e.identity(row.Identity)
+		e.flag(row.Hidden)
 	}
 	return e.done()
 }
@@ -125,6 +130,7 @@ func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	if !row.Stamp.IsZero() {
 		row.Class = r.name()
 		row.Identity = r.identity()
+		row.Hidden = r.flag()
 	}
 	return row, r.done()
 }
