@@ -219,3 +219,30 @@ func TestTooManyRejects(t *testing.T) {
 		l.want(store.InputRunning, 10, 10)
 	})
 }
+
+// TestControlGoesOn: operators pause and resume through the control topic, and nothing that becomes
+// of that topic keeps them from it.
+func TestControlGoesOn(t *testing.T) {
+	run(t, memlog.Options{}, nil, func(l *live) {
+		control := func(record string) {
+			l.log.Append(pipeline.TopicPartition{Topic: "control"}, pipeline.Record{
+				Time: time.Now().UnixNano(), Value: []byte(record),
+			})
+			l.wait(time.Second)
+		}
+		control(`{"id":"a","op":"pause_dataset","dataset":"crm"}`)
+		l.produce(0, 10)
+		l.want(store.InputPaused, 0, 0)
+		control(`{"id":"b","op":"resume_dataset","dataset":"crm"}`)
+		l.want(store.InputRunning, 10, 10)
+		l.log.DeleteTopic("control")
+		l.wait(time.Second)
+		l.log.CreateTopic("control", 1)
+		l.wait(time.Minute)
+		l.said("recreated: ", "going on elsewhere")
+		control(`{"id":"a","op":"pause_dataset","dataset":"crm"}`) // applied once
+		l.want(store.InputRunning, 10, 10)
+		control(`{"id":"c","op":"resume_dataset","dataset":"crm","from":"rewind"}`)
+		l.want(store.InputRunning, 10, 20)
+	})
+}

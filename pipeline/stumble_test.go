@@ -121,7 +121,7 @@ func (s *stumbler) finish() {
 		if s.done() {
 			break
 		}
-		s.wait(time.Minute)
+		s.wait(10 * time.Second)
 	}
 	f := s.shard.Stats().Figures()
 	got := s.consumed + f.Datasets["crm"].Consumed
