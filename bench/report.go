@@ -40,8 +40,9 @@ func (s *series) print(w io.Writer) {
 	fmt.Fprintf(w, "\n### %s, %s\n\n", s.cluster.name, s.format)
 	fmt.Fprintf(w, "%d records of %d people, %d bytes each; %d rounds, medians (least to most)\n\n",
 		s.filled.records, s.people, s.filled.bytes/max(1, s.filled.records), len(s.rounds))
-	fmt.Fprintln(w, "| contender | events/s | allocated bytes/event | resident MiB | at most |")
-	fmt.Fprintln(w, "|---|---|---|---|---|")
+	fmt.Fprintln(w, "| contender | events/s | CPU µs/event | allocated bytes/event | "+
+		"resident MiB | at most |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|")
 	for _, contender := range strings.Split(s.contenders, "") {
 		s.printContender(w, contender)
 	}
@@ -68,8 +69,10 @@ func (s *series) printContender(w io.Writer, contender string) {
 	})
 	now := s.each(contender, func(f *figures) float64 { return mib(f.RSS) })
 	peak := s.each(contender, func(f *figures) float64 { return mib(f.PeakRSS) })
-	fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.0f |\n", names[contender],
-		spread(s.speeds(contender), "%.0f"), median(allocated), median(now), slices.Max(peak))
+	cpu := s.each(contender, func(f *figures) float64 { return 1e6 * f.CPU / float64(f.Events) })
+	fmt.Fprintf(w, "| %s | %s | %.1f | %.0f | %.0f | %.0f |\n", names[contender],
+		spread(s.speeds(contender), "%.0f"), median(cpu), median(allocated), median(now),
+		slices.Max(peak))
 }
 
 // printRatio compares two contenders round by round.
