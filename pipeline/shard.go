@@ -145,9 +145,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 			p.dirty = false
 		}
 	}
-	for i := range sh.entries {
-		b.Enqueue(sh.entries[i])
-	}
+	b.Enqueue(sh.entries...)
 	return sh.dropRetired(b)
 }
 

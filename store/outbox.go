@@ -95,6 +95,7 @@ func (s *Store) Take(limit int) (Taken, error) {
 		return Taken{}, nil
 	}
 	snapshot := s.Snapshot()
+	limit = int(min(uint64(limit), o.mu.next-o.mu.taken))
 	entries, err := s.readEntries(snapshot, o.mu.taken, limit)
 	if err != nil {
 		snapshot.Close()
@@ -162,18 +163,16 @@ func (o *outbox) enqueueLocked(b *Batch) error {
 			}
 			o.mu.open[e.pointer()] = o.mu.next
 		}
-		row, err := b.store.dict.encodeEntry(e)
-		if err != nil {
-			return err
-		}
-		if err := b.pb.Set(outboxKey(nil, o.mu.next), row, nil); err != nil {
-			return err
+		set(b, outboxKey(b.key[:0], o.mu.next), nil, e, encodeEntry)
+		if b.err != nil {
+			return b.err
 		}
 		o.mu.next++
 		o.mu.depth++
 	}
 	for _, seq := range o.mu.acked {
-		if err := b.pb.SingleDelete(outboxKey(nil, seq), nil); err != nil {
+		b.key = outboxKey(b.key[:0], seq)
+		if err := b.pb.SingleDelete(b.key, nil); err != nil {
 			return err
 		}
 	}
@@ -198,7 +197,7 @@ func (s *Store) readEntries(r *Snapshot, from uint64, limit int) ([]Entry, error
 		return nil, err
 	}
 	defer iter.Close()
-	var entries []Entry
+	entries := make([]Entry, 0, limit)
 	for iter.First(); iter.Valid() && len(entries) < limit; iter.Next() {
 		entry, err := s.dict.decodeEntry(iter.Value())
 		if err != nil {

@@ -6,14 +6,12 @@ import (
 
 // Encoding and decoding of each row, side by side.
 
-func (d *dictionary) encodeIdentity(row *Identity) ([]byte, error) {
-	e := d.encode()
+func encodeIdentity(e *encoder, row *Identity) {
 	e.int(row.FirstSeen)
 	e.id(row.Cluster)
 	e.uint(row.Version)
 	e.names(row.Fragments)
 	e.names(row.Events)
-	return e.done()
 }
 
 func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
@@ -24,8 +22,7 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeLink(row *Link) ([]byte, error) {
-	e := d.encode()
+func encodeLink(e *encoder, row *Link) {
 	e.count(len(row.Assertions))
 	for i := range row.Assertions {
 		a := &row.Assertions[i]
@@ -33,7 +30,6 @@ func (d *dictionary) encodeLink(row *Link) ([]byte, error) {
 		e.stamp(a.First)
 		e.stamp(a.Latest)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeLink(src []byte) (*Link, error) {
@@ -47,29 +43,22 @@ func (d *dictionary) decodeLink(src []byte) (*Link, error) {
 }
 
 // A fragment's leaves share few stamps, so these come first and leaves refer to them by index.
-func (d *dictionary) encodeFragment(f *profile.Fragment) ([]byte, error) {
-	e := d.encode()
+func encodeFragment(e *encoder, f *profile.Fragment) {
 	e.stamp(f.Floor)
-	index := map[profile.Stamp]uint64{}
-	var stamps []profile.Stamp
+	var known stamps
 	for i := range f.Leaves {
-		s := f.Leaves[i].Stamp
-		if _, ok := index[s]; !ok {
-			index[s] = uint64(len(stamps))
-			stamps = append(stamps, s)
-		}
+		known.add(f.Leaves[i].Stamp)
 	}
-	e.count(len(stamps))
-	for _, s := range stamps {
+	e.count(len(known.list))
+	for _, s := range known.list {
 		e.stamp(s)
 	}
 	e.count(len(f.Leaves))
 	for i := range f.Leaves {
 		e.text(string(f.Leaves[i].Path))
-		e.uint(index[f.Leaves[i].Stamp])
+		e.uint(known.find(f.Leaves[i].Stamp))
 		e.value(f.Leaves[i].Value)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeFragment(src []byte) (*profile.Fragment, error) {
@@ -95,11 +84,9 @@ func (d *dictionary) decodeFragment(src []byte) (*profile.Fragment, error) {
 	return f, r.done()
 }
 
-func (d *dictionary) encodeEvent(row *Event) ([]byte, error) {
-	e := d.encode()
+func encodeEvent(e *encoder, row *Event) {
 	e.stamp(row.Stamp)
 	e.value(row.Body)
-	return e.done()
 }
 
 func (d *dictionary) decodeEvent(src []byte) (*Event, error) {
@@ -108,15 +95,13 @@ func (d *dictionary) decodeEvent(src []byte) (*Event, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeEventID(row *EventID) ([]byte, error) {
-	e := d.encode()
+func encodeEventID(e *encoder, row *EventID) {
 	e.stamp(row.Deleted)
 	e.stamp(row.Stamp)
 	if !row.Stamp.IsZero() {
 		e.name(row.Class)
 		e.identity(row.Identity)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
@@ -129,13 +114,11 @@ func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeCluster(row *Cluster) ([]byte, error) {
-	e := d.encode()
+func encodeCluster(e *encoder, row *Cluster) {
 	e.count(len(row.Members))
 	for _, id := range row.Members {
 		e.identity(id)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeCluster(src []byte) (*Cluster, error) {
@@ -147,8 +130,7 @@ func (d *dictionary) decodeCluster(src []byte) (*Cluster, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeProfile(row *Profile) ([]byte, error) {
-	e := d.encode()
+func encodeProfile(e *encoder, row *Profile) {
 	e.uint(row.Version)
 	e.raw(row.Digest[:])
 	e.int(row.Time)
@@ -160,7 +142,6 @@ func (d *dictionary) encodeProfile(row *Profile) ([]byte, error) {
 	if row.Dead {
 		e.id(row.Survivor)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
@@ -175,11 +156,9 @@ func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodePosition(row *Position) ([]byte, error) {
-	e := d.encode()
+func encodePosition(e *encoder, row *Position) {
 	e.int(row.Next)
 	e.int(row.MaxTime)
-	return e.done()
 }
 
 func (d *dictionary) decodePosition(src []byte) (*Position, error) {
@@ -188,8 +167,7 @@ func (d *dictionary) decodePosition(src []byte) (*Position, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeEntry(row *Entry) ([]byte, error) {
-	e := d.encode()
+func encodeEntry(e *encoder, row *Entry) {
 	e.byte(byte(row.Kind))
 	e.name(row.Topic)
 	e.uint(uint64(uint32(row.Partition)))
@@ -210,7 +188,6 @@ func (d *dictionary) encodeEntry(row *Entry) ([]byte, error) {
 			e.nullable(h.Value)
 		}
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeEntry(src []byte) (*Entry, error) {
