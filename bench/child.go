@@ -36,11 +36,11 @@ type figures struct {
 	Events    int64
 	Seconds   float64
 	CPU       float64 // seconds of processor time, which other programs disturb less
-	Allocated uint64 // bytes, all goroutines
-	RSS       int64  // bytes resident at the end of the drain
-	PeakRSS   int64  // bytes, greatest so far
-	Profiles  int64  // c: merged profiles
-	Disk      uint64 // c: bytes of the store after its log has been turned into tables
+	Allocated uint64  // bytes, all goroutines
+	RSS       int64   // bytes resident at the end of the drain
+	PeakRSS   int64   // bytes, greatest so far
+	Profiles  int64   // c: merged profiles
+	Disk      uint64  // c: bytes of the store after its log has been turned into tables
 }
 
 func (f figures) perSecond() float64 { return float64(f.Events) / f.Seconds }

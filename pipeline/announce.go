@@ -126,7 +126,11 @@ func (sh *Shard) announce(change *graphChange, in *Input) error {
 	}
 	for _, id := range change.oldIDs() {
 		for _, member := range change.before[id] {
-			if sh.idOf(change.class, member) == id {
+			p, err := sh.state.person(change.class, member)
+			if err != nil {
+				return err
+			}
+			if sh.ownID(p) == id {
 				sh.dirty[clusterKey{change.class, id}].root = member
 			}
 		}

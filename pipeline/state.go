@@ -19,7 +19,9 @@ type person struct {
 	key       personKey
 	row       store.Identity
 	known     bool // the identity has been seen before, or in this commit
+	stored    bool // the store has its row: it was seen before this commit
 	dirty     bool
+	own       profile.ID           // of the profile whose root it is; zero until asked for
 	fragments map[string]*fragment // by dataset
 	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
 }
@@ -50,6 +52,7 @@ type clusterKey struct {
 // cluster is a cluster's members; none: the cluster does not exist.
 type cluster struct {
 	members []profile.Identity
+	stored  bool // the store has its row
 	dirty   bool
 }
 
@@ -108,7 +111,7 @@ func (s *state) person(class string, id profile.Identity) (*person, error) {
 	}
 	p := &person{key: key}
 	if row != nil {
-		p.row, p.known = *row, true
+		p.row, p.known, p.stored = *row, true, true
 	}
 	s.people.put(key, p)
 	return p, nil
@@ -155,16 +158,34 @@ func (s *state) link(class string, a, b profile.Identity) (*link, error) {
 	if l := s.links.get(key); l != nil {
 		return l, nil
 	}
-	row, err := s.reader.Link(class, a, b)
-	if err != nil {
-		return nil, err
-	}
-	l := &link{isNew: row == nil}
-	if row != nil {
-		l.row = *row
+	l := &link{isNew: true}
+	if !s.isNew(class, a) && !s.isNew(class, b) {
+		row, err := s.reader.Link(class, a, b)
+		if err != nil {
+			return nil, err
+		}
+		if row != nil {
+			l.row, l.isNew = *row, false
+		}
 	}
 	s.links.put(key, l)
 	return l, nil
+}
+
+// isNew reports whether an identity is known to have no row in the store, and so no links there.
+func (s *state) isNew(class string, id profile.Identity) bool {
+	p := s.people.get(personKey{class, id})
+	return p != nil && !p.stored
+}
+
+// born notes what is certain of the profile of an identity that was never seen before: it has no
+// cluster and nothing was ever decided about it. That saves asking the store.
+func (s *state) born(e *Entity, id profile.ID) {
+	s.clusters.put(clusterKey{e.Name, id}, &cluster{})
+	for i := range e.Policies {
+		ref := store.ProfileRef{Class: e.Name, Policy: e.Policies[i].Name, ID: id}
+		s.profiles.put(ref, &decided{})
+	}
 }
 
 // cluster returns a cluster, without members where it does not exist.
@@ -179,7 +200,7 @@ func (s *state) cluster(class string, id profile.ID) (*cluster, error) {
 	}
 	c := &cluster{}
 	if row != nil {
-		c.members = row.Members
+		c.members, c.stored = row.Members, true
 	}
 	s.clusters.put(key, c)
 	return c, nil
@@ -280,12 +301,7 @@ func (s *state) write(b *store.Batch) {
 	}
 	for _, key := range s.dirtyClusters {
 		c := s.clusters.get(key)
-		c.dirty = false
-		if len(c.members) == 0 {
-			b.DeleteCluster(key.class, key.id)
-			continue
-		}
-		b.SetCluster(key.class, key.id, &store.Cluster{Members: c.members})
+		s.writeCluster(b, key, c)
 	}
 	for _, key := range s.dirtyEventIDs {
 		e := s.eventIDs.get(key)
@@ -305,6 +321,19 @@ func (s *state) write(b *store.Batch) {
 	clear(s.setEvents)
 }
 
+// writeCluster writes a cluster; one that came and went within the commit leaves no trace.
+func (s *state) writeCluster(b *store.Batch, key clusterKey, c *cluster) {
+	c.dirty = false
+	switch {
+	case len(c.members) > 0:
+		b.SetCluster(key.class, key.id, &store.Cluster{Members: c.members})
+		c.stored = true
+	case c.stored:
+		b.DeleteCluster(key.class, key.id)
+		c.stored = false
+	}
+}
+
 func (s *state) writePerson(b *store.Batch, p *person) {
 	b.SetIdentity(p.key.class, p.key.id, &p.row)
 	for _, dataset := range p.row.Fragments {
@@ -316,7 +345,7 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		b.SetFragment(ref, f.Fragment)
 		f.dirty = false
 	}
-	p.dirty = false
+	p.dirty, p.stored = false, true
 	p.newLinks = nil
 }
 
