@@ -9,16 +9,33 @@ import (
 
 // Link says that two identities are the same self.
 type Link struct {
-	A, B profile.Identity // A is the lesser
-	Time int64            // of the latest assertion, nanoseconds since the epoch
+	A, B   profile.Identity // A is the lesser
+	Time   int64            // of the latest assertion or the order, nanoseconds since the epoch
+	Forced bool             // by an operator
 }
 
-// View is what a decision reads: the link set as it is after the change, and the clusters as they
-// were decided before it. Decide calls it from one goroutine, at most once per identity and method.
-// An error ends the decision and is returned wrapped.
+// Orders are what operators have ordered about one identity. They win over what records assert.
+type Orders struct {
+	// Together are the forced links of the identity: they are walked before all others, and what
+	// they join counts as one value of its namespace. The times are those of the orders.
+	Together []Link
+	// Apart are the identities that may never be in one cluster with it. A forbidden pair that is
+	// forced together too stays apart.
+	Apart []profile.Identity
+}
+
+// IsZero reports whether nothing was ordered.
+func (o Orders) IsZero() bool { return len(o.Together) == 0 && len(o.Apart) == 0 }
+
+// View is what a decision reads: links and orders as they are after the change, and the clusters as
+// they were decided before it. Decide calls it from one goroutine, at most once per identity and
+// method. An error ends the decision and is returned wrapped.
 type View interface {
-	// Links returns the live links of id, in any order, the same one from both ends.
+	// Links returns the live links that records assert of id, in any order, the same one from both
+	// ends.
 	Links(id profile.Identity) ([]Link, error)
+	// Orders returns the orders about id, the same ones from both ends of a pair.
+	Orders(id profile.Identity) (Orders, error)
 	// Members returns the cluster of id, id included, sorted. An unknown id is a cluster of one.
 	Members(id profile.Identity) ([]profile.Identity, error)
 }
@@ -49,9 +66,9 @@ type LeftOut struct {
 	Conflict [2]profile.Identity
 }
 
-// Decide decides again what the links between ends changed: any number of them, added, refreshed or
-// removed, all with both ends among ends. Nothing else may have changed since the clusters of v
-// were decided.
+// Decide decides again what the links and orders between ends changed: any number of them, added,
+// refreshed or removed, all with both ends among ends. Nothing else may have changed since the
+// clusters of v were decided.
 func (r *Rules) Decide(v View, ends ...profile.Identity) (Decision, error) {
 	w := newWalk(r, v)
 	for _, id := range ends {
@@ -72,7 +89,8 @@ func (r *Rules) Decide(v View, ends ...profile.Identity) (Decision, error) {
 
 // Inside reports whether a and b are in one cluster, which can spare a decision. If they are, a new
 // link between them, or a later time on one that exists, changes no cluster. If they are not, the
-// removal of a link between them, or an earlier time on it, changes none.
+// removal of a link between them, or an earlier time on it, changes none. A forced link is no such
+// link: it also changes what counts as one.
 func (r *Rules) Inside(v View, a, b profile.Identity) (bool, error) {
 	if a == b {
 		return true, nil

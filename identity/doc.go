@@ -17,6 +17,10 @@
 // max_identities in all. Links left out stay in the link set, and count again when the conflict
 // goes away.
 //
+// Operators win over records ([Orders]): a forced link is walked before all others, and the values
+// that forced links join count as one; a forbidden pair is never in one cluster, and beats a forced
+// link.
+//
 // Nobody walks all links. Two facts make a local decision exact:
 //
 //   - Rules are hereditary: every part of a legal cluster is legal. So all links inside a final

@@ -12,7 +12,8 @@ type Reason struct {
 	Link Link
 	Rule Rule
 	// Conflict are the identities that would meet and may not, sorted: all of the namespace that
-	// the rule speaks of, on both sides. Nil where only the size of the cluster counts.
+	// the rule speaks of, on both sides, or the forbidden pair. Nil where only the size of the
+	// cluster counts.
 	Conflict []profile.Identity
 	// Against is the accepted link that stands in the way: of those that tie the ends of Link to
 	// the identities in conflict, the one that comes last in the walk. Nil where there is none: the
@@ -40,6 +41,7 @@ func (r *Rules) Path(v View, a, b profile.Identity) ([]Link, error) {
 func (r *Rules) Why(v View, link Link) (reason Reason, left bool, err error) {
 	w := newWalk(r, v)
 	e := w.edge(w.node(link.A), w.node(link.B), link.Time)
+	e.forced = link.Forced
 	inside, err := r.Inside(v, link.A, link.B)
 	if err != nil || inside {
 		return Reason{}, false, err
@@ -50,16 +52,17 @@ func (r *Rules) Why(v View, link Link) (reason Reason, left bool, err error) {
 			return Reason{}, false, fmt.Errorf("explaining a link: %w", err)
 		}
 	}
-	rule, broken := r.breaks(sides[0].group, sides[1].group)
+	rule, broken := w.breaks(sides[0].group, sides[1].group)
 	if !broken {
 		return Reason{}, false, fmt.Errorf("explaining a link: %w: it breaks no rule",
 			errInconsistent)
 	}
 	reason = Reason{Link: link, Rule: rule}
+	pair := w.forbidden(sides[0].group, sides[1].group)
 	var last *edge
 	for i, n := range []int32{e.a, e.b} {
 		for _, m := range sides[i].group.members {
-			if rule.Kind != RuleMax && w.nodes[m].id.Namespace != rule.Namespace {
+			if !rule.concerns(w.nodes[m].id, pair) {
 				continue
 			}
 			if rule.Kind != RuleMax {
@@ -74,6 +77,17 @@ func (r *Rules) Why(v View, link Link) (reason Reason, left bool, err error) {
 		reason.Against = &against
 	}
 	return reason, true, nil
+}
+
+// concerns reports whether the rule, broken, is about id; pair is the forbidden one.
+func (r Rule) concerns(id profile.Identity, pair [2]profile.Identity) bool {
+	switch r.Kind {
+	case RuleMax:
+		return true
+	case RuleForbidden:
+		return id == pair[0] || id == pair[1]
+	}
+	return id.Namespace == r.Namespace
 }
 
 // later returns the edge of path, or known, that comes last in the walk.
@@ -104,7 +118,7 @@ func (w *walk) forest(n int32, at *edge) (*tree, error) {
 		if err := w.readEdges(m); err != nil {
 			return nil, err
 		}
-		w.nodes[m].group = w.rules.newGroup(m, w.nodes[m].limit)
+		w.nodes[m].group = w.newGroup(m)
 		for _, e := range w.nodes[m].edges {
 			same := w.nodes[e.a].home == w.nodes[e.b].home
 			if same && e.a == m && (at == nil || w.compare(e, *at) < 0) {

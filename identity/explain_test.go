@@ -31,18 +31,19 @@ func lentDevice(t *testing.T) (*Rules, *Graph) {
 
 func TestWhy(t *testing.T) {
 	r, g := lentDevice(t)
-	reason, left, err := r.Why(g, Link{id("ecid:111"), id("login:a1"), 2})
+	reason, left, err := r.Why(g, Link{A: id("ecid:111"), B: id("login:a1"), Time: 2})
 	if err != nil || !left {
 		t.Fatalf("%v, %v", left, err)
 	}
 	got := fmt.Sprintf("%v %v %v", reason.Rule, reason.Conflict, *reason.Against)
-	if want := "unique crm [crm:ada crm:ben] {ecid:111 login:b1 5}"; got != want {
+	if want := "unique crm [crm:ada crm:ben] {ecid:111 login:b1 5 false}"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if _, left, err := r.Why(g, Link{id("crm:ada"), id("login:a1"), 1}); left || err != nil {
+	accepted := Link{A: id("crm:ada"), B: id("login:a1"), Time: 1}
+	if _, left, err := r.Why(g, accepted); left || err != nil {
 		t.Errorf("an accepted link is left out: %v, %v", left, err)
 	}
-	unknown := Link{id("crm:new"), id("ecid:9"), 1}
+	unknown := Link{A: id("crm:new"), B: id("ecid:9"), Time: 1}
 	if _, _, err := r.Why(g, unknown); !errors.Is(err, errInconsistent) {
 		t.Errorf("nothing keeps this link out: %v", err)
 	}
@@ -60,7 +61,7 @@ func TestWhyEndsInConflict(t *testing.T) {
 	if first.Rule != (Rule{RuleUnique, "crm"}) || first.Conflict != [2]profile.Identity(pair) {
 		t.Errorf("%+v", first)
 	}
-	reason, left, err := r.Why(g, Link{pair[0], pair[1], 9})
+	reason, left, err := r.Why(g, Link{A: pair[0], B: pair[1], Time: 9})
 	if err != nil || !left || reason.Against != nil {
 		t.Errorf("%+v, %v, %v", reason, left, err)
 	}
@@ -69,9 +70,9 @@ func TestWhyEndsInConflict(t *testing.T) {
 func TestPath(t *testing.T) {
 	r, g := lentDevice(t)
 	tests := []struct{ from, to, want string }{
-		{"crm:ben", "ecid:111", "[{crm:ben login:b1 3} {ecid:111 login:b1 5}]"},
-		{"ecid:111", "crm:ben", "[{ecid:111 login:b1 5} {crm:ben login:b1 3}]"},
-		{"ecid:222", "login:b1", "[{crm:ben ecid:222 6} {crm:ben login:b1 3}]"},
+		{"crm:ben", "ecid:111", "[{crm:ben login:b1 3 false} {ecid:111 login:b1 5 false}]"},
+		{"ecid:111", "crm:ben", "[{ecid:111 login:b1 5 false} {crm:ben login:b1 3 false}]"},
+		{"ecid:222", "login:b1", "[{crm:ben ecid:222 6 false} {crm:ben login:b1 3 false}]"},
 		{"crm:ada", "ecid:111", "[]"},
 		{"crm:ada", "crm:ada", "[]"},
 		{"crm:new", "crm:ada", "[]"},
@@ -134,7 +135,7 @@ func TestViewErrorsEndEverything(t *testing.T) {
 		if _, err := r.Path(views[name], id("crm:ben"), id("ecid:111")); !errors.Is(err, full) {
 			t.Errorf("%s: Path gives %v", name, err)
 		}
-		link := Link{id("ecid:111"), id("login:a1"), 2}
+		link := Link{A: id("ecid:111"), B: id("login:a1"), Time: 2}
 		if _, _, err := r.Why(views[name], link); !errors.Is(err, full) {
 			t.Errorf("%s: Why gives %v", name, err)
 		}
@@ -160,11 +161,11 @@ func TestInconsistentViews(t *testing.T) {
 		"overlap":                brokenView{Graph: g, members: overlap},
 		"stray link": brokenView{
 			Graph: g,
-			links: stray(Link{id("ecid:8"), id("ecid:9"), 1}),
+			links: stray(Link{A: id("ecid:8"), B: id("ecid:9"), Time: 1}),
 		},
 		"reversed link": brokenView{
 			Graph: g,
-			links: stray(Link{id("login:a1"), id("crm:ada"), 1}),
+			links: stray(Link{A: id("login:a1"), B: id("crm:ada"), Time: 1}),
 		},
 	}
 	for name, v := range views {

@@ -13,6 +13,7 @@ import (
 type Graph struct {
 	rules   *Rules
 	links   map[profile.Identity]map[profile.Identity]int64 // both directions
+	orders  map[profile.Identity]Orders                     // both directions
 	members map[profile.Identity][]profile.Identity         // of clusters larger than one
 	known   map[profile.Identity]struct{}
 }
@@ -22,6 +23,7 @@ func NewGraph(r *Rules) *Graph {
 	return &Graph{
 		rules:   r,
 		links:   make(map[profile.Identity]map[profile.Identity]int64),
+		orders:  make(map[profile.Identity]Orders),
 		members: make(map[profile.Identity][]profile.Identity),
 		known:   make(map[profile.Identity]struct{}),
 	}
@@ -71,6 +73,44 @@ func (g *Graph) Retract(a, b profile.Identity) (d Decision, changed bool, err er
 	return d, true, err
 }
 
+// Order is what an operator can say about a pair of identities.
+type Order struct {
+	Together bool // they are one self
+	Apart    bool // they are never in one cluster; it beats Together
+	Time     int64
+}
+
+// Order replaces what is ordered about a and b.
+func (g *Graph) Order(a, b profile.Identity, order Order) (Decision, error) {
+	if b.Compare(a) < 0 {
+		a, b = b, a
+	}
+	link := Link{A: a, B: b, Time: order.Time, Forced: true}
+	for _, pair := range [2][2]profile.Identity{{a, b}, {b, a}} {
+		known := g.orders[pair[0]]
+		next := Orders{
+			Together: slices.DeleteFunc(slices.Clone(known.Together), func(l Link) bool {
+				return l.A == a && l.B == b
+			}),
+			Apart: slices.DeleteFunc(slices.Clone(known.Apart), func(id profile.Identity) bool {
+				return id == pair[1]
+			}),
+		}
+		if order.Together {
+			next.Together = append(next.Together, link)
+		}
+		if order.Apart {
+			next.Apart = append(next.Apart, pair[1])
+		}
+		g.orders[pair[0]] = next
+		g.known[pair[0]] = struct{}{}
+	}
+	return g.decide([]profile.Identity{a, b})
+}
+
+// Orders implements [View].
+func (g *Graph) Orders(id profile.Identity) (Orders, error) { return g.orders[id], nil }
+
 // Links implements [View].
 func (g *Graph) Links(id profile.Identity) ([]Link, error) {
 	links := make([]Link, 0, len(g.links[id]))
@@ -108,8 +148,8 @@ func (g *Graph) Clusters() [][]profile.Identity {
 // LeftOut explains all links that stay out, sorted by their ends.
 func (g *Graph) LeftOut() ([]Reason, error) {
 	var reasons []Reason
-	for id := range g.links {
-		links, _ := g.Links(id)
+	for id := range g.known {
+		links := g.everyLink(id)
 		for _, link := range links {
 			if link.A != id {
 				continue
@@ -127,6 +167,20 @@ func (g *Graph) LeftOut() ([]Reason, error) {
 		return cmp.Or(x.Link.A.Compare(y.Link.A), x.Link.B.Compare(y.Link.B))
 	})
 	return reasons, nil
+}
+
+// everyLink lists the links of id, the forced ones too; a link that is both is the forced one.
+func (g *Graph) everyLink(id profile.Identity) []Link {
+	all := slices.Clone(g.orders[id].Together)
+	asserted, _ := g.Links(id)
+	for _, link := range asserted {
+		if !slices.ContainsFunc(g.orders[id].Together, func(l Link) bool {
+			return l.A == link.A && l.B == link.B
+		}) {
+			all = append(all, link)
+		}
+	}
+	return all
 }
 
 func (g *Graph) set(from, to profile.Identity, time int64) {

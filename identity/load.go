@@ -14,7 +14,7 @@ func (w *walk) node(id profile.Identity) int32 {
 		return n
 	}
 	n := int32(len(w.nodes))
-	fresh := node{id: id, rank: int32(len(w.rules.spaces) + 1), limit: -1, home: -1}
+	fresh := node{id: id, rank: int32(len(w.rules.spaces) + 1), limit: -1, home: -1, class: -1}
 	if s := w.rules.byName[id.Namespace]; s != nil {
 		fresh.rank, fresh.limit = int32(s.rank), int32(s.limited)
 		fresh.mute = s.Type == NonPerson
@@ -51,38 +51,60 @@ func (w *walk) home(n int32) ([]int32, error) {
 	return home, nil
 }
 
-// readEdges reads the links of node n. Links of things that never link do not count.
+// readEdges reads the orders and links of node n. Links of things that never link do not count. A
+// link that is forced too is walked as the forced one.
 func (w *walk) readEdges(n int32) error {
 	if w.nodes[n].read {
 		return nil
 	}
-	id := w.nodes[n].id
-	links, err := w.view.Links(id)
+	if err := w.readOrders(n); err != nil {
+		return err
+	}
+	links, err := w.view.Links(w.nodes[n].id)
 	if err != nil {
 		return err
 	}
-	edges := make([]edge, 0, len(links))
+	edges, err := w.forcedEdges(n)
+	if err != nil {
+		return err
+	}
+	forced := len(edges)
+	edges = slices.Grow(edges, len(links))
 	for _, link := range links {
-		other := link.B
-		if other == id {
-			other = link.A
+		e, counts, err := w.edgeOf(n, link)
+		if err != nil {
+			return err
 		}
-		if link.A.Compare(link.B) >= 0 || link.A != id && link.B != id {
-			return fmt.Errorf("%w: a link is not one of the identity asked for", errInconsistent)
+		same := func(f edge) bool { return f.a == e.a && f.b == e.b }
+		if counts && !slices.ContainsFunc(edges[:forced], same) {
+			edges = append(edges, e)
 		}
-		m := w.node(other)
-		if w.nodes[n].mute || w.nodes[m].mute {
-			continue
-		}
-		a, b := n, m
-		if link.A != id {
-			a, b = m, n
-		}
-		edges = append(edges, w.edge(a, b, link.Time))
 	}
 	slices.SortFunc(edges, w.compare)
 	w.nodes[n].edges, w.nodes[n].read = edges, true
 	return nil
+}
+
+// edgeOf turns a link of node n into an edge; counts is false where an end never links.
+func (w *walk) edgeOf(n int32, link Link) (e edge, counts bool, err error) {
+	id := w.nodes[n].id
+	other := link.B
+	if other == id {
+		other = link.A
+	}
+	if link.A.Compare(link.B) >= 0 || link.A != id && link.B != id {
+		return edge{}, false, fmt.Errorf("%w: a link is not one of the identity asked for",
+			errInconsistent)
+	}
+	m := w.node(other)
+	if w.nodes[n].mute || w.nodes[m].mute {
+		return edge{}, false, nil
+	}
+	a, b := n, m
+	if link.A != id {
+		a, b = m, n
+	}
+	return w.edge(a, b, link.Time), true, nil
 }
 
 // edge works out the place of a link in the walk.

@@ -20,6 +20,8 @@ type oracle struct {
 	limit  map[string]int
 	max    int
 	links  map[[2]profile.Identity]int64
+	forced map[[2]profile.Identity]int64
+	apart  map[[2]profile.Identity]bool
 	ids    map[profile.Identity]bool
 }
 
@@ -27,6 +29,7 @@ type verdict struct {
 	cluster  map[profile.Identity]map[profile.Identity]bool
 	accepted map[[2]profile.Identity]bool // links that joined two clusters
 	broken   map[[2]profile.Identity]string
+	self     map[profile.Identity]profile.Identity // what counts as one, by its least identity
 }
 
 func (o *oracle) rank(id profile.Identity) int {
@@ -45,15 +48,31 @@ func (o *oracle) walk() verdict {
 	for id := range o.ids {
 		v.cluster[id] = map[profile.Identity]bool{id: true}
 	}
+	o.pass(&v, o.forced)
+	v.self = map[profile.Identity]profile.Identity{}
+	for id, cluster := range v.cluster {
+		v.self[id] = slices.MinFunc(slices.Collect(maps.Keys(cluster)), profile.Identity.Compare)
+	}
+	rest := maps.Clone(o.links)
+	maps.DeleteFunc(rest, func(link [2]profile.Identity, _ int64) bool {
+		_, forced := o.forced[link]
+		return forced
+	})
+	o.pass(&v, rest)
+	return v
+}
+
+// pass walks some links. While v.self is nil they are the forced ones.
+func (o *oracle) pass(v *verdict, links map[[2]profile.Identity]int64) {
 	var sorted [][2]profile.Identity
-	for link := range o.links {
+	for link := range links {
 		sorted = append(sorted, link)
 	}
 	slices.SortFunc(sorted, func(x, y [2]profile.Identity) int {
 		x0, x1, y0, y1 := o.rank(x[0]), o.rank(x[1]), o.rank(y[0]), o.rank(y[1])
 		return cmp.Or(
 			cmp.Compare(max(x0, x1), max(y0, y1)),
-			cmp.Compare(o.links[y], o.links[x]),
+			cmp.Compare(links[y], links[x]),
 			cmp.Compare(x0+x1, y0+y1),
 			x[0].Compare(y[0]), x[1].Compare(y[1]),
 		)
@@ -68,7 +87,7 @@ func (o *oracle) walk() verdict {
 				both[id] = true
 			}
 		}
-		if rule := o.illegal(both); rule != "" {
+		if rule := o.illegal(both, v.self); rule != "" {
 			v.broken[link] = rule
 			continue
 		}
@@ -77,13 +96,23 @@ func (o *oracle) walk() verdict {
 			v.cluster[id] = both
 		}
 	}
-	return v
 }
 
-func (o *oracle) illegal(ids map[profile.Identity]bool) string {
+func (o *oracle) illegal(ids map[profile.Identity]bool,
+	self map[profile.Identity]profile.Identity) string {
+	for pair := range o.apart {
+		if ids[pair[0]] && ids[pair[1]] {
+			return "forbidden"
+		}
+	}
 	count := map[string]int{}
+	counted := map[string]bool{}
 	for id := range ids {
-		count[id.Namespace]++
+		one := fmt.Sprint(id.Namespace, " ", self[id])
+		if self != nil && !counted[one] {
+			count[id.Namespace]++
+		}
+		counted[one] = true
 	}
 	for _, name := range o.order {
 		if o.unique[name] && count[name] > 1 {
@@ -121,6 +150,7 @@ func newWorld(t testing.TB, name string, o *oracle) *world {
 		t.Fatal(err)
 	}
 	o.links, o.ids = map[[2]profile.Identity]int64{}, map[profile.Identity]bool{}
+	o.forced, o.apart = map[[2]profile.Identity]int64{}, map[[2]profile.Identity]bool{}
 	return &world{t: t, name: name, rules: rules, graph: NewGraph(rules), dumb: o}
 }
 
@@ -158,6 +188,34 @@ func (w *world) retract(pair [2]profile.Identity) {
 	}
 	delete(w.dumb.links, pair)
 	w.checkDecision(decision, region)
+}
+
+// order is what an operator says about a pair.
+func (w *world) order(pair [2]profile.Identity, order Order) {
+	w.t.Helper()
+	region := w.region(pair[:])
+	w.dumb.ids[pair[0]], w.dumb.ids[pair[1]] = true, true
+	delete(w.dumb.forced, pair)
+	delete(w.dumb.apart, pair)
+	if order.Together {
+		w.dumb.forced[pair] = order.Time
+	}
+	if order.Apart {
+		w.dumb.apart[pair] = true
+	}
+	decision, err := w.graph.Order(pair[1], pair[0], order)
+	if err != nil {
+		w.t.Fatalf("%s: %v", w.name, err)
+	}
+	w.checkDecision(decision, region)
+}
+
+// time of a link, as it is walked.
+func (o *oracle) time(link [2]profile.Identity) (time int64, forced bool) {
+	if time, forced = o.forced[link]; forced {
+		return time, true
+	}
+	return o.links[link], false
 }
 
 // batch changes several links at will, to any time or to none, and decides once. Undeclared
@@ -259,14 +317,19 @@ func (w *world) checkDecision(d Decision, ends map[profile.Identity]bool) {
 func (w *world) checkLeftOut(v verdict, out LeftOut) {
 	w.t.Helper()
 	link := [2]profile.Identity{out.Link.A, out.Link.B}
-	if v.broken[link] == "" || w.dumb.links[link] != out.Link.Time {
+	time, forced := w.dumb.time(link)
+	if v.broken[link] == "" || time != out.Link.Time || forced != out.Link.Forced {
 		w.t.Fatalf("%s: left out %v, which the walk accepts", w.name, out.Link)
 	}
 	for side, id := range out.Conflict {
 		if out.Rule.Kind == RuleMax {
 			continue
 		}
-		if id.Namespace != out.Rule.Namespace || !v.cluster[link[side]][id] {
+		fits := id.Namespace == out.Rule.Namespace
+		if out.Rule.Kind == RuleForbidden {
+			fits = id != out.Conflict[1-side] && !id.IsZero()
+		}
+		if !fits || !v.cluster[link[side]][id] {
 			w.t.Fatalf("%s: %v is left out because of %v", w.name, out.Link, id)
 		}
 	}
@@ -275,8 +338,11 @@ func (w *world) checkLeftOut(v verdict, out LeftOut) {
 // checkReasons compares Why for every link with the walk.
 func (w *world) checkReasons(v verdict) {
 	w.t.Helper()
-	for link, time := range w.dumb.links {
-		l := Link{A: link[0], B: link[1], Time: time}
+	all := maps.Clone(w.dumb.links)
+	maps.Copy(all, w.dumb.forced)
+	for link := range all {
+		l := Link{A: link[0], B: link[1]}
+		l.Time, l.Forced = w.dumb.time(link)
 		reason, left, err := w.rules.Why(w.graph, l)
 		if err != nil {
 			w.t.Fatalf("%s: %v", w.name, err)
@@ -368,6 +434,10 @@ func randomHistory(t *testing.T, seed uint64) (widened int) {
 		switch kind := random.IntN(20); {
 		case kind < 4 && len(w.dumb.links) > 0:
 			w.retract(anyLink(random, w.dumb.links))
+		case kind == 5 && seed%2 == 0:
+			w.order([2]profile.Identity(sample(random, pool, 2)), Order{
+				Together: random.IntN(3) > 0, Apart: random.IntN(5) == 0,
+				Time: int64(random.IntN(60))})
 		case kind == 4:
 			changes := map[[2]profile.Identity]int64{}
 			for range 1 + random.IntN(4) {

@@ -33,7 +33,7 @@ func TestUniteAgreesWithDecide(t *testing.T) {
 			left, _ := g.Members(pair[0])
 			right, _ := g.Members(pair[1])
 			inside := slices.Contains(left, pair[1])
-			want, ok := rules.Unite(left, right)
+			want, ok, _ := rules.Unite(g, left, right)
 			if _, _, err := g.Assert(pair, int64(rnd.IntN(50))); err != nil {
 				t.Fatal(err)
 			}

@@ -14,10 +14,14 @@ type edge struct {
 	weaker int32 // rank of the weaker end
 	sum    int32 // of both ranks
 	a, b   int32 // nodes; the identity of a is the lesser
+	forced bool  // by an operator
 }
 
 // compare is the order of the walk. It is total: two edges are equal only as the same link.
 func (w *walk) compare(e, f edge) int {
+	if e.forced != f.forced {
+		return compareBool(f.forced, e.forced)
+	}
 	if order := cmp.Or(
 		cmp.Compare(e.weaker, f.weaker),
 		cmp.Compare(f.time, e.time),
@@ -32,7 +36,7 @@ func (w *walk) compare(e, f edge) int {
 }
 
 func (w *walk) link(e edge) Link {
-	return Link{A: w.nodes[e.a].id, B: w.nodes[e.b].id, Time: e.time}
+	return Link{A: w.nodes[e.a].id, B: w.nodes[e.b].id, Time: e.time, Forced: e.forced}
 }
 
 // node is an identity that the walk has met.
@@ -41,6 +45,10 @@ type node struct {
 	rank  int32
 	limit int32 // position of its namespace in Rules.limited, -1 without a limit
 	mute  bool  // its links never count
+
+	orders  Orders // once read; see walk.orders
+	ordered bool   // orders are read, and class is known
+	class   int32  // what it is forced together with: a node of it; -1 where nothing
 
 	home   int32  // its cluster before the change, as position in walk.homes; -1 until read
 	group  *group // its cluster at this point of the walk; nil outside the region
@@ -86,9 +94,8 @@ func (w *walk) decide(e edge) error {
 	if err != nil {
 		return err
 	}
-	if rule, broken := w.rules.breaks(a, b); broken {
-		conflict := [2]profile.Identity{w.holder(a, rule), w.holder(b, rule)}
-		w.out = append(w.out, LeftOut{w.link(e), rule, conflict})
+	if rule, broken := w.breaks(a, b); broken {
+		w.out = append(w.out, LeftOut{w.link(e), rule, w.conflict(a, b, rule)})
 		return nil
 	}
 	if outside >= 0 { // an outside decision flips
@@ -115,7 +122,7 @@ func (w *walk) take(n int32, at *edge) error {
 		if err := w.readEdges(m); err != nil {
 			return err
 		}
-		w.nodes[m].group = w.rules.newGroup(m, w.nodes[m].limit)
+		w.nodes[m].group = w.newGroup(m)
 		for _, e := range w.nodes[m].edges {
 			w.takeEdge(m, e, at)
 		}
@@ -146,29 +153,44 @@ func (w *walk) reach(n int32, at edge, with *group) (*group, error) {
 	if _, err := w.home(n); err != nil {
 		return nil, err
 	}
+	if err := w.readOrders(n); err != nil {
+		return nil, err
+	}
 	w.searches++
 	w.nodes[n].marked = w.searches
-	found := w.rules.newGroup(n, w.nodes[n].limit)
+	found := w.newGroup(n)
 	for next := 0; next < len(found.members); next++ {
-		if _, broken := w.rules.breaks(with, found); broken {
+		if _, broken := w.breaks(with, found); broken {
 			break
 		}
 		m := found.members[next]
 		if err := w.readEdges(m); err != nil {
 			return nil, err
 		}
-		for _, e := range w.nodes[m].edges {
-			if w.compare(e, at) >= 0 {
-				break
-			}
-			o := &w.nodes[e.a+e.b-m]
-			if o.home == w.nodes[n].home && o.marked != w.searches {
-				o.marked = w.searches
-				found.add(e.a+e.b-m, o.limit)
-			}
+		if err := w.spread(found, m, at); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// spread adds to found what m reaches in one step, within its home, before point at of the walk.
+func (w *walk) spread(found *group, m int32, at edge) error {
+	for _, e := range w.nodes[m].edges {
+		if w.compare(e, at) >= 0 {
+			return nil
+		}
+		other := e.a + e.b - m
+		if w.nodes[other].home != w.nodes[m].home || w.nodes[other].marked == w.searches {
+			continue
+		}
+		if err := w.readOrders(other); err != nil {
+			return err
+		}
+		w.nodes[other].marked = w.searches
+		found.add(other, &w.nodes[other])
+	}
+	return nil
 }
 
 // join makes one cluster of those of two nodes of the region.
@@ -182,7 +204,7 @@ func (w *walk) join(m, n int32) {
 	}
 	for _, member := range b.members {
 		w.nodes[member].group = a
-		a.add(member, w.nodes[member].limit)
+		a.add(member, &w.nodes[member])
 	}
 }
 

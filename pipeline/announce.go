@@ -116,10 +116,10 @@ func common(a, b []profile.Identity) []profile.Identity {
 
 // announce puts what happened to the graph on the identity topic, and remembers where the profiles
 // that ceased to exist went.
-func (sh *Shard) announce(change *graphChange, in *Input) error {
+func (sh *Shard) announce(change *graphChange, why cause) error {
 	entity := sh.model.Entity(change.class)
 	for _, event := range change.events() {
-		value := renderGraphEvent(change.class, &event, in)
+		value := renderGraphEvent(change.class, &event, why)
 		sh.entries = append(sh.entries, sh.recordEntry(entity.IdentityTopic, &store.OutRecord{
 			Key: []byte(event.profile.String()), Value: value,
 		}))
@@ -138,23 +138,15 @@ func (sh *Shard) announce(change *graphChange, in *Input) error {
 	return nil
 }
 
-func renderGraphEvent(class string, e *graphEvent, in *Input) []byte {
+func renderGraphEvent(class string, e *graphEvent, why cause) []byte {
 	b := append([]byte(nil), `{"kind":"`...)
 	b = append(append(b, e.kind...), `","class":`...)
 	b = profile.AppendString(b, class)
 	b = append(append(b, `,"profile":"`...), e.profile.String()...)
 	b = append(append(b, `","from":"`...), e.from.String()...)
-	b = append(b, `","identities":[`...)
-	for i, id := range e.identities {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = profile.AppendString(append(b, `{"namespace":`...), id.Namespace)
-		b = profile.AppendString(append(b, `,"value":`...), id.Value)
-		b = append(b, '}')
-	}
-	b = append(append(b, `],"time":"`...), formatTime(in.Stamp.Time)...)
-	b = append(append(b, `","cause":`...), renderPosition(in.Record.Pos)...)
+	b = appendIdentityList(append(b, `","identities":`...), e.identities)
+	b = append(append(b, `,"time":"`...), formatTime(why.time)...)
+	b = append(append(b, `","cause":`...), renderPosition(why.pos)...)
 	return append(b, '}')
 }
 

@@ -32,6 +32,8 @@ type Input struct {
 	Fragment profile.Fragment // of a record: what it says, all of it stamped Stamp
 	EventID  string
 	Body     profile.Value // of an event
+
+	control *controlInput // of a record of the control topic, nil of all others
 }
 
 // Decoder turns records into inputs. It is immutable and safe for concurrent use: every partition's
@@ -57,6 +59,10 @@ func (d *Decoder) Decode(r Record) Input {
 	in := Input{Record: r}
 	in.Stamp.Time = r.Time
 	in.Stamp.Pos = r.Pos
+	if r.Pos.Topic == d.model.ControlTopic && r.Pos.Topic != "" {
+		d.decodeControl(&in)
+		return in
+	}
 	if in.Reject = d.chooseDataset(&in); in.Reject != nil {
 		return in
 	}

@@ -42,6 +42,8 @@ func facts(rnd *rand.Rand, n int) []fact {
 			op := []string{"delete", "replace"}[rnd.IntN(2)]
 			all = append(all, fact{dataset: "crm", at: at, op: op, value: fmt.Sprintf(
 				`{"id":"%d","name":"r%d",%s}`, person, i, stamp)})
+		case kind < 6 && i%2 == 0:
+			all = append(all, fact{dataset: "control", at: at, value: operatorsWord(rnd, i, at)})
 		case kind < 6:
 			all = append(all, fact{dataset: "shop", at: at, value: fmt.Sprintf(
 				`{"mail":"p%d@x.org","tier":"t%d",%s}`, rnd.IntN(14), i, stamp)})
@@ -58,11 +60,39 @@ func facts(rnd *rand.Rand, n int) []fact {
 	return all
 }
 
+// operatorsWord makes a control record of those whose outcome does not depend on the order of
+// processing.
+func operatorsWord(rnd *rand.Rand, i int, at time.Time) string {
+	ids := []string{fmt.Sprintf("crm:%d", rnd.IntN(12)),
+		fmt.Sprintf("email:p%d@x.org", rnd.IntN(14)), fmt.Sprintf("cookie:k%d", rnd.IntN(20))}
+	rnd.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	head := fmt.Sprintf(`{"id":"op%d","time":"%s",`, i, at.Format(time.RFC3339))
+	switch rnd.IntN(5) {
+	case 0:
+		return head + fmt.Sprintf(`"op":"unlink","identities":["%s"]}`, ids[0])
+	case 1:
+		return head + fmt.Sprintf(`"op":"delete_fragment","dataset":"crm","identities":["crm:%d"]}`,
+			rnd.IntN(12))
+	case 2:
+		return head + fmt.Sprintf(`"op":"forbid_link","lift":%v,"identities":["%s","%s"]}`,
+			rnd.IntN(3) == 0, ids[0], ids[1])
+	}
+	return head + fmt.Sprintf(`"op":"link","lift":%v,"identities":["%s","%s"]}`,
+		rnd.IntN(3) == 0, ids[0], ids[1])
+}
+
 // lay puts the facts on the log in some order, every tenth twice, on partitions chosen by chance.
 func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 	w.now = time.Unix(1_700_000_000, 0).UTC()
 	for i, at := range rnd.Perm(len(all)) {
 		f := all[at]
+		if f.dataset == "control" {
+			for range 1 + i%2 {
+				w.send(pipeline.TopicPartition{Topic: "control"},
+					pipeline.Record{Value: []byte(f.value)})
+			}
+			continue
+		}
 		ds := w.model.Dataset(f.dataset)
 		r := pipeline.Record{Value: w.encode(ds, f.value)}
 		if f.dataset == "web" {

@@ -10,7 +10,7 @@ import (
 
 // see makes an identity known: an unknown one starts as a cluster of one. An earlier sighting can
 // change who is the root of its cluster.
-func (sh *Shard) see(class string, id profile.Identity, in *Input) error {
+func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 	p, err := sh.state.person(class, id)
 	if err != nil {
 		return err
@@ -18,19 +18,19 @@ func (sh *Shard) see(class string, id profile.Identity, in *Input) error {
 	switch {
 	case !p.known:
 		p.known = true
-		p.row.FirstSeen = in.Stamp.Time
+		p.row.FirstSeen = why.time
 		sh.state.touch(p)
 		own := sh.ownID(p)
 		sh.state.born(sh.model.Entity(class), own)
-		return sh.assignCluster(class, assigned{own, []profile.Identity{id}}, in)
-	case in.Stamp.Time < p.row.FirstSeen:
-		p.row.FirstSeen = in.Stamp.Time
+		return sh.assignCluster(class, assigned{own, []profile.Identity{id}}, why)
+	case why.time < p.row.FirstSeen:
+		p.row.FirstSeen = why.time
 		sh.state.touch(p)
 		c, err := sh.state.cluster(class, p.row.Cluster)
 		if err != nil {
 			return err
 		}
-		return sh.assign(class, [][]profile.Identity{c.members}, in)
+		return sh.assign(class, [][]profile.Identity{c.members}, why)
 	}
 	return nil
 }
@@ -64,14 +64,23 @@ func (sh *Shard) assert(class string, pair [2]profile.Identity, in *Input) error
 		sh.state.touch(a)
 		sh.state.touch(b)
 	}
-	if a.row.Cluster == b.row.Cluster || before.Time >= in.Stamp.Time && !before.IsZero() {
+	if live(before, a, b) && before.Time >= in.Stamp.Time || !live(in.Stamp, a, b) {
 		return nil
 	}
-	return sh.redecide(class, pair, in)
+	if a.row.Cluster == b.row.Cluster {
+		return nil
+	}
+	return sh.redecide(class, pair, in.cause())
+}
+
+// live reports whether a link whose latest assertion has the given stamp counts: nothing has voided
+// it since.
+func live(latest profile.Stamp, a, b *person) bool {
+	return !latest.IsZero() && !latest.Before(a.row.Unlinked) && !latest.Before(b.row.Unlinked)
 }
 
 // redecide brings the clusters up to date with one link that is new or refreshed.
-func (sh *Shard) redecide(class string, pair [2]profile.Identity, in *Input) error {
+func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) error {
 	view := &graphView{sh.state, class}
 	left, err := view.Members(pair[0])
 	if err != nil {
@@ -81,16 +90,25 @@ func (sh *Shard) redecide(class string, pair [2]profile.Identity, in *Input) err
 	if err != nil {
 		return err
 	}
-	if members, ok := sh.rules(class).Unite(left, right); ok {
-		sh.counts.linkDecided(1)
-		return sh.assign(class, [][]profile.Identity{members}, in)
+	members, ok, err := sh.rules(class).Unite(view, left, right)
+	if err != nil {
+		return err
 	}
-	decision, err := sh.rules(class).Decide(view, pair[0], pair[1])
+	if ok {
+		sh.counts.linkDecided(1)
+		return sh.assign(class, [][]profile.Identity{members}, why)
+	}
+	return sh.decide(class, pair[:], why)
+}
+
+// decide decides again what changed between the given identities.
+func (sh *Shard) decide(class string, ends []profile.Identity, why cause) error {
+	decision, err := sh.rules(class).Decide(&graphView{sh.state, class}, ends...)
 	if err != nil {
 		return err
 	}
 	sh.counts.linkDecided(decision.LinksDecided)
-	return sh.assign(class, decision.Clusters, in)
+	return sh.assign(class, decision.Clusters, why)
 }
 
 // assertLink joins an assertion into a link and reports whether the row changed.
@@ -123,7 +141,7 @@ func assertLink(row *store.Link, dataset string, stamp profile.Stamp) bool {
 
 // assign brings identities into the clusters decided: rows, profile ids, entries of the identity
 // and assignment topics, dirty profiles.
-func (sh *Shard) assign(class string, clusters [][]profile.Identity, in *Input) error {
+func (sh *Shard) assign(class string, clusters [][]profile.Identity, why cause) error {
 	change := graphChange{class: class, before: map[profile.ID][]profile.Identity{}}
 	for _, members := range clusters {
 		id, err := sh.profileID(class, members)
@@ -139,14 +157,14 @@ func (sh *Shard) assign(class string, clusters [][]profile.Identity, in *Input) 
 		if err := sh.state.setCluster(class, id, nil); err != nil {
 			return err
 		}
-		sh.markCluster(class, id, in)
+		sh.markCluster(class, id, why)
 	}
 	for _, c := range change.after {
-		if err := sh.assignCluster(class, c, in); err != nil {
+		if err := sh.assignCluster(class, c, why); err != nil {
 			return err
 		}
 	}
-	return sh.announce(&change, in)
+	return sh.announce(&change, why)
 }
 
 // collectBefore notes the clusters that the members come from.
@@ -169,7 +187,7 @@ func (sh *Shard) collectBefore(change *graphChange, members []profile.Identity) 
 }
 
 // assignCluster writes one cluster and points its members to it.
-func (sh *Shard) assignCluster(class string, c assigned, in *Input) error {
+func (sh *Shard) assignCluster(class string, c assigned, why cause) error {
 	if err := sh.state.setCluster(class, c.id, c.members); err != nil {
 		return err
 	}
@@ -185,7 +203,7 @@ func (sh *Shard) assignCluster(class string, c assigned, in *Input) error {
 		sh.state.touch(p)
 		sh.enqueueAssignment(class, id)
 	}
-	sh.markCluster(class, c.id, in)
+	sh.markCluster(class, c.id, why)
 	return nil
 }
 
@@ -223,52 +241,4 @@ func (sh *Shard) root(class string, members []profile.Identity) (profile.Identit
 		list[i] = identity.Member{ID: id, FirstSeen: p.row.FirstSeen}
 	}
 	return sh.rules(class).Root(list), nil
-}
-
-// graphView shows the working set's graph to the decision.
-type graphView struct {
-	state *state
-	class string
-}
-
-// Links implements identity.View.
-func (v *graphView) Links(id profile.Identity) ([]identity.Link, error) {
-	p, err := v.state.person(v.class, id)
-	if err != nil {
-		return nil, err
-	}
-	others, err := v.state.reader.Neighbours(v.class, id)
-	if err != nil {
-		return nil, err
-	}
-	others = append(others, p.newLinks...)
-	links := make([]identity.Link, 0, len(others))
-	for _, other := range others {
-		l, err := v.state.link(v.class, id, other)
-		if err != nil {
-			return nil, err
-		}
-		a, b := id, other
-		if b.Compare(a) < 0 {
-			a, b = b, a
-		}
-		links = append(links, identity.Link{A: a, B: b, Time: l.row.Latest().Time})
-	}
-	return links, nil
-}
-
-// Members implements identity.View.
-func (v *graphView) Members(id profile.Identity) ([]profile.Identity, error) {
-	p, err := v.state.person(v.class, id)
-	if err != nil {
-		return nil, err
-	}
-	c, err := v.state.cluster(v.class, p.row.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.members) == 0 {
-		return []profile.Identity{id}, nil
-	}
-	return c.members, nil
 }

@@ -101,6 +101,10 @@ type Limits struct {
 	OutputBytes       int // an encoded profile: marker record and dead letter
 }
 
+// DefaultMaxFuture is how far ahead of its append time a record may be when nothing else is
+// configured; for control records it is fixed.
+const DefaultMaxFuture = 5 * time.Minute
+
 // DefaultLimits are the limits when nothing else is configured.
 func DefaultLimits() Limits {
 	return Limits{
@@ -117,6 +121,8 @@ type Model struct {
 	Entities        []*Entity
 	Datasets        []*Dataset
 	DeadLetterTopic string
+	ControlTopic    string // what operators ask for; "": there is none
+	AuditTopic      string // what became of it; with a ControlTopic
 	Limits          Limits
 }
 
@@ -140,6 +146,15 @@ func (m *Model) Dataset(name string) *Dataset {
 	return nil
 }
 
+// ConsumedTopics lists all topics that are read: those of datasets, and the control topic.
+func (m *Model) ConsumedTopics() []string {
+	topics := m.InputTopics()
+	if m.ControlTopic != "" {
+		topics = append(topics, m.ControlTopic)
+	}
+	return topics
+}
+
 // InputTopics lists the topics that datasets read, in order of first mention.
 func (m *Model) InputTopics() []string {
 	var topics []string
@@ -156,6 +171,9 @@ func (m *Model) InputTopics() []string {
 // OutputTopics lists the topics that the pipeline writes, in a fixed order.
 func (m *Model) OutputTopics() []string {
 	topics := []string{m.DeadLetterTopic}
+	if m.AuditTopic != "" {
+		topics = append(topics, m.AuditTopic)
+	}
 	for _, e := range m.Entities {
 		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
 		for i := range e.Policies {
@@ -167,7 +185,8 @@ func (m *Model) OutputTopics() []string {
 
 // names lists every name that rows refer to, for the store's dictionary.
 func (m *Model) names() []string {
-	names := append(m.InputTopics(), m.OutputTopics()...)
+	names := append(m.ConsumedTopics(), m.OutputTopics()...)
+	names = append(names, timerKinds()...)
 	for _, e := range m.Entities {
 		names = append(names, e.Name)
 		names = append(names, e.Rules.Names()...)

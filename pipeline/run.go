@@ -144,7 +144,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	p.ready.Do(func() { close(p.readyC) })
 	err = group.Wait()
 	if err == nil {
-		err = p.Shard.Flush(time.Now().UnixNano())
+		err = p.Shard.Flush()
 	}
 	return err
 }
@@ -270,19 +270,14 @@ func (p *Pipeline) apply() error {
 	idle := time.NewTicker(idleInterval)
 	defer idle.Stop()
 	for {
-		var chunks []Chunk
-		select {
-		case chunk, open := <-p.inputs:
-			if !open {
-				return nil
-			}
-			chunks = p.gather(chunk)
-		case <-idle.C:
-			if p.Shard.Idle() {
-				continue
-			}
+		chunks, open := p.next(idle.C)
+		if !open {
+			return nil
 		}
 		start := time.Now()
+		if len(chunks) == 0 && p.Shard.Idle() && !p.Shard.Busy(start.UnixNano()) {
+			continue
+		}
 		if err := p.Shard.Apply(chunks, start.UnixNano()); err != nil {
 			return err
 		}
@@ -290,8 +285,30 @@ func (p *Pipeline) apply() error {
 	}
 }
 
+// next waits for records or a tick, or not at all while there is background work to go on with.
+// open is false once the readers have ended and all they brought is applied.
+func (p *Pipeline) next(tick <-chan time.Time) (chunks []Chunk, open bool) {
+	if p.Shard.Busy(time.Now().UnixNano()) {
+		select {
+		case chunk, open := <-p.inputs:
+			return p.gather(chunk, open), open
+		default:
+			return nil, true
+		}
+	}
+	select {
+	case chunk, open := <-p.inputs:
+		return p.gather(chunk, open), open
+	case <-tick:
+		return nil, true
+	}
+}
+
 // gather collects what has arrived, up to BatchRecords, and waits BatchDelay for more.
-func (p *Pipeline) gather(first Chunk) []Chunk {
+func (p *Pipeline) gather(first Chunk, open bool) []Chunk {
+	if !open {
+		return nil
+	}
 	chunks := []Chunk{first}
 	n := len(first.Inputs)
 	deadline := time.NewTimer(p.Options.BatchDelay)

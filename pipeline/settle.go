@@ -7,26 +7,36 @@ import (
 	"selfsame/store"
 )
 
+// cause is the record that changes something.
+type cause struct {
+	pos  profile.Position
+	time int64 // of the record, nanoseconds
+}
+
+func (in *Input) cause() cause { return cause{in.Record.Pos, in.Stamp.Time} }
+
 // dirtyCluster is a cluster whose profiles may have changed in this commit, and why.
 type dirtyCluster struct {
 	cause profile.Position // of the last record that touched it
 	time  int64            // the greatest time of the records that touched it
 	root  profile.Identity // of a cluster that ceased to exist: who to ask for the survivor
+	again bool             // emit it also when it did not change
 }
 
 // markDirty notes that the profiles of p's cluster may have changed.
-func (sh *Shard) markDirty(p *person, in *Input) { sh.markCluster(p.key.class, p.row.Cluster, in) }
+func (sh *Shard) markDirty(p *person, why cause) { sh.markCluster(p.key.class, p.row.Cluster, why) }
 
-func (sh *Shard) markCluster(class string, id profile.ID, in *Input) {
+func (sh *Shard) markCluster(class string, id profile.ID, why cause) *dirtyCluster {
 	key := clusterKey{class, id}
 	d := sh.dirty[key]
 	if d == nil {
-		d = &dirtyCluster{time: in.Stamp.Time}
+		d = &dirtyCluster{time: why.time}
 		sh.dirty[key] = d
 		sh.dirtyOrder = append(sh.dirtyOrder, key)
 	}
-	d.cause = in.Record.Pos
-	d.time = max(d.time, in.Stamp.Time)
+	d.cause = why.pos
+	d.time = max(d.time, why.time)
+	return d
 }
 
 // settle decides, once per commit, what became of every profile that may have changed.
@@ -83,7 +93,7 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 	} else {
 		body := content(e, u.data, policy.Policy)
 		next.Digest = digest(body)
-		if alive && next.Digest == last.row.Digest {
+		if alive && next.Digest == last.row.Digest && !u.dirty.again {
 			return nil
 		}
 		sh.reportOversize(ref, u, len(body))

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -28,11 +29,16 @@ type Shard struct {
 
 	positions map[TopicPartition]*position
 
+	jobs   []*store.Job // that are running; the first has its turn
+	timers timers
+
 	// Of the commit under way.
-	version    uint64
-	entries    []store.Entry
-	dirty      map[clusterKey]*dirtyCluster
-	dirtyOrder []clusterKey
+	touchedJobs   []*store.Job
+	forgottenJobs []string
+	version       uint64
+	entries       []store.Entry
+	dirty         map[clusterKey]*dirtyCluster
+	dirtyOrder    []clusterKey
 
 	retired struct {
 		sync.Mutex
@@ -93,29 +99,67 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		sh.stats.consumed(tp, p.Next)
 		return nil
 	})
-	return sh, err
+	return sh, errors.Join(err, sh.load())
+}
+
+// load reads what the shard keeps in memory of control records, jobs and timers.
+func (sh *Shard) load() error {
+	r := sh.state.reader
+	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
+		return err
+	}
+	err := r.Jobs(func(job *store.Job) error {
+		if job.State == store.JobRunning {
+			sh.jobs = append(sh.jobs, job)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := sh.loadTimers(); err != nil {
+		return err
+	}
+	sh.stats.background(sh.jobs, sh.timers.waiting)
+	return nil
 }
 
 // Stats returns the shard's figures. They may be read while it works.
 func (sh *Shard) Stats() *Stats { return sh.stats }
 
-// Apply consumes chunks and commits once. Chunks of one partition come in order. now is the clock
+// Apply consumes chunks, takes a step of what is due besides, and commits once. Chunks of one
+// partition come in order. now is the clock
 // in nanoseconds since the epoch. An error is a fault of the store: the shard must not be used
 // again, and nothing of the call was consumed unless the commit had been made.
 func (sh *Shard) Apply(chunks []Chunk, now int64) error {
-	return sh.commit(chunks, now, len(chunks) > 0)
+	busy := sh.Busy(now)
+	sh.version = sh.store.NextVersion()
+	if err := sh.consume(chunks, now); err != nil {
+		return err
+	}
+	if err := sh.background(len(chunks) > 0, now); err != nil {
+		return err
+	}
+	// What is published must be durable; a commit that only forgets need not be.
+	return sh.commit(chunks, busy || len(chunks) > 0)
 }
 
 // Flush commits what there is to forget, durably: the last commit before a stop.
-func (sh *Shard) Flush(now int64) error { return sh.commit(nil, now, true) }
-
-func (sh *Shard) commit(chunks []Chunk, now int64, durable bool) error {
+func (sh *Shard) Flush() error {
 	sh.version = sh.store.NextVersion()
+	return sh.commit(nil, true)
+}
+
+func (sh *Shard) consume(chunks []Chunk, now int64) error {
 	for i := range chunks {
 		if err := sh.applyChunk(&chunks[i], now); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (sh *Shard) commit(chunks []Chunk, durable bool) error {
 	b := sh.store.NewBatch()
 	if err := sh.fill(b); err != nil {
 		b.Discard()
@@ -124,14 +168,27 @@ func (sh *Shard) commit(chunks []Chunk, now int64, durable bool) error {
 	if err := sh.store.Commit(b, durable); err != nil {
 		return err
 	}
-	sh.entries = sh.entries[:0]
+	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
+	sh.forgottenJobs = sh.forgottenJobs[:0]
 	for _, c := range chunks {
 		sh.stats.consumed(c.TP, sh.positions[c.TP].row.Next)
 	}
 	sh.stats.add(&sh.counts)
+	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.state.turn()
 	return nil
 }
+
+// background does what is due besides records: timers, then a step of one job.
+func (sh *Shard) background(busy bool, now int64) error {
+	if err := sh.runTimers(now); err != nil {
+		return err
+	}
+	return sh.runJob(busy, now)
+}
+
+// Busy reports whether there is background work to go on with.
+func (sh *Shard) Busy(now int64) bool { return len(sh.jobs) > 0 || sh.timers.next <= now }
 
 // fill puts everything the commit holds into b.
 func (sh *Shard) fill(b *store.Batch) error {
@@ -139,6 +196,8 @@ func (sh *Shard) fill(b *store.Batch) error {
 		return err
 	}
 	sh.state.write(b)
+	sh.writeJobs(b)
+	sh.writeTimers(b)
 	for tp, p := range sh.positions {
 		if p.dirty {
 			b.SetPosition(tp.Topic, tp.Partition, &p.row)

@@ -23,7 +23,10 @@ type person struct {
 	dirty     bool
 	own       profile.ID           // of the profile whose root it is; zero until asked for
 	fragments map[string]*fragment // by dataset
+	dropped   []string             // datasets whose fragments this commit deletes
 	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
+	orders    []*orderedPair       // what operators have said, once read
+	ordered   bool                 // orders are read
 }
 
 // fragment is a fragment and whether it must be written.
@@ -77,12 +80,16 @@ type state struct {
 	clusters cache[clusterKey, cluster]
 	eventIDs cache[eventKey, eventID]
 	profiles cache[store.ProfileRef, decided]
+	unlinks  map[string]bool           // classes in which an operator has voided links
+	applied  map[string]*store.Applied // of this commit
 
 	// What the current commit has changed, in order of first change.
 	dirtyPeople   []*person
 	dirtyLinks    []linkKey
 	dirtyClusters []clusterKey
 	dirtyEventIDs []eventKey
+	dirtyOrders   []dirtyPair
+	newUnlinks    []string
 	setEvents     map[store.EventRef]*store.Event // nil: deleted
 	eventOrder    []store.EventRef
 }
@@ -95,6 +102,8 @@ func newState(reader *store.Reader, size int) *state {
 		clusters:  newCache[clusterKey, cluster](size),
 		eventIDs:  newCache[eventKey, eventID](size / 4),
 		profiles:  newCache[store.ProfileRef, decided](size),
+		unlinks:   map[string]bool{},
+		applied:   map[string]*store.Applied{},
 		setEvents: map[store.EventRef]*store.Event{},
 	}
 }
@@ -253,25 +262,6 @@ func (s *state) setEvent(ref store.EventRef, row *store.Event) {
 	s.setEvents[ref] = row
 }
 
-// hasEvents reports whether an identity holds an event of a dataset, this commit included.
-func (s *state) hasEvents(p *person, dataset string) (bool, error) {
-	for ref, row := range s.setEvents {
-		if row != nil && ref.Class == p.key.class && ref.Identity == p.key.id &&
-			ref.Dataset == dataset {
-			return true, nil
-		}
-	}
-	found := false
-	err := s.reader.Events(p.key.class, p.key.id, func(ref store.EventRef, _ *store.Event) error {
-		if _, changed := s.setEvents[ref]; changed || ref.Dataset != dataset {
-			return nil
-		}
-		found = true
-		return store.ErrStop
-	})
-	return found, err
-}
-
 // decided returns what was last decided about a merged profile.
 func (s *state) decided(ref store.ProfileRef) (*decided, error) {
 	if d := s.profiles.get(ref); d != nil {
@@ -315,6 +305,7 @@ func (s *state) write(b *store.Batch) {
 		}
 		b.DeleteEvent(ref)
 	}
+	s.writeControl(b)
 	s.dirtyPeople, s.dirtyLinks = s.dirtyPeople[:0], s.dirtyLinks[:0]
 	s.dirtyClusters, s.dirtyEventIDs = s.dirtyClusters[:0], s.dirtyEventIDs[:0]
 	s.eventOrder = s.eventOrder[:0]
@@ -345,7 +336,13 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		b.SetFragment(ref, f.Fragment)
 		f.dirty = false
 	}
-	p.dirty, p.stored = false, true
+	for _, dataset := range p.dropped {
+		if !slices.Contains(p.row.Fragments, dataset) {
+			ref := store.FragmentRef{Class: p.key.class, Identity: p.key.id, Dataset: dataset}
+			b.DeleteFragment(ref)
+		}
+	}
+	p.dirty, p.stored, p.dropped = false, true, nil
 	p.newLinks = nil
 }
 

@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"selfsame/store"
 )
 
 // commitBounds are the upper bounds of the commit-time histogram, in seconds.
@@ -42,6 +45,10 @@ type Figures struct {
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
 	Lag           map[TopicPartition]int64  // records not yet fetched, as of the last fetch
 	Positions     map[TopicPartition]int64  // offset of the next record to consume
+	Jobs          []store.Job               // that are running
+	JobsDone      uint64                    // that have ended
+	TimersWaiting int
+	TimersFired   uint64
 }
 
 // Stats are figures that may be read while they are counted.
@@ -59,6 +66,9 @@ func newStats(model *Model) *Stats {
 	for _, ds := range model.Datasets {
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
+	if model.ControlTopic != "" {
+		s.mu.f.Datasets[ControlName] = DatasetStats{Rejected: map[Reason]uint64{}}
+	}
 	for _, topic := range model.OutputTopics() {
 		s.mu.f.Emitted[topic] = 0
 	}
@@ -72,6 +82,7 @@ func (s *Stats) Figures() Figures {
 	f := s.mu.f
 	f.Emitted = maps.Clone(f.Emitted)
 	f.Lag = maps.Clone(f.Lag)
+	f.Jobs = slices.Clone(f.Jobs)
 	f.Positions = maps.Clone(f.Positions)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
@@ -86,6 +97,8 @@ type counts struct {
 	outcomes []counted
 	blocked  uint64
 	decided  uint64
+	jobsDone uint64
+	fired    uint64
 }
 
 type counted struct {
@@ -96,8 +109,11 @@ type counted struct {
 
 func (c *counts) consumed(in *Input, outcome Outcome) {
 	one := counted{outcome: outcome}
-	if in.Dataset != nil {
+	switch {
+	case in.Dataset != nil:
 		one.dataset = in.Dataset.Name
+	case in.control != nil:
+		one.dataset = ControlName
 	}
 	if in.Reject != nil {
 		one.reason = in.Reject.Reason
@@ -133,7 +149,20 @@ func (s *Stats) add(c *counts) {
 	}
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
+	f.JobsDone += c.jobsDone
+	f.TimersFired += c.fired
 	*c = counts{outcomes: c.outcomes[:0]}
+}
+
+// background notes what there is of work besides records.
+func (s *Stats) background(jobs []*store.Job, timersWaiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.f.Jobs = nil
+	for _, job := range jobs {
+		s.mu.f.Jobs = append(s.mu.f.Jobs, *job)
+	}
+	s.mu.f.TimersWaiting = timersWaiting
 }
 
 // consumed notes how far a partition has been consumed, durably.

@@ -22,6 +22,9 @@ const (
 // step applies one input to the working set. It reads what it needs, decides, and writes nothing
 // but the working set; an error is a fault of the store and ends the shard.
 func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
+	if in.control != nil {
+		return sh.stepControl(in, now)
+	}
 	if in.Reject == nil {
 		in.Reject = sh.checkTime(in, now)
 	}
@@ -51,14 +54,10 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 // checkTime compares the record's time with its effective append time: the greatest Kafka timestamp
 // so far in its partition, bounded by the clock.
 func (sh *Shard) checkTime(in *Input, now int64) *Rejection {
-	appended := sh.position(in.Record.Pos).row.MaxTime
-	if appended == 0 {
-		appended = now
-	}
+	appended := sh.appended(in, now)
 	ds := in.Dataset
-	if ahead := in.Stamp.Time - appended; ahead > int64(ds.MaxFuture) {
-		return &Rejection{Reason: ReasonFutureTimestamp, Found: roughly(ahead) + " after",
-			Wanted: "at most " + ds.MaxFuture.String() + " after the append time"}
+	if rejection := checkFuture(in.Stamp.Time, appended, ds.MaxFuture); rejection != nil {
+		return rejection
 	}
 	if ds.Class != ClassEvent || ds.Retention == 0 || in.Op == OpDelete {
 		return nil
@@ -68,6 +67,23 @@ func (sh *Shard) checkTime(in *Input, now int64) *Rejection {
 			" before the append time", Found: roughly(age) + " before"}
 	}
 	return nil
+}
+
+// appended is the effective append time of a record.
+func (sh *Shard) appended(in *Input, now int64) int64 {
+	if reached := sh.position(in.Record.Pos).row.MaxTime; reached != 0 {
+		return reached
+	}
+	return now
+}
+
+func checkFuture(at, appended int64, limit time.Duration) *Rejection {
+	ahead := at - appended
+	if ahead <= int64(limit) {
+		return nil
+	}
+	return &Rejection{Reason: ReasonFutureTimestamp, Found: roughly(ahead) + " after",
+		Wanted: "at most " + limit.String() + " after the append time"}
 }
 
 func roughly(ns int64) string {
@@ -107,7 +123,7 @@ func (sh *Shard) checkSize(in *Input) (*Rejection, error) {
 func (sh *Shard) introduce(in *Input) error {
 	class := in.Dataset.Entity
 	for _, id := range in.IDs.All {
-		if err := sh.see(class, id, in); err != nil {
+		if err := sh.see(class, id, in.cause()); err != nil {
 			return err
 		}
 	}
@@ -125,6 +141,9 @@ func (sh *Shard) joinFragment(in *Input) (Outcome, error) {
 	if err != nil {
 		return Accepted, err
 	}
+	if in.Stamp.Before(p.row.Floor) {
+		return Superseded, nil // the profile was deleted since
+	}
 	f, err := sh.state.fragment(p, in.Dataset.Name)
 	if err != nil {
 		return Accepted, err
@@ -138,7 +157,7 @@ func (sh *Shard) joinFragment(in *Input) (Outcome, error) {
 	f.dirty = true
 	p.row.Fragments = insertName(p.row.Fragments, in.Dataset.Name)
 	sh.state.touch(p)
-	sh.markDirty(p, in)
+	sh.markDirty(p, in.cause())
 	return Accepted, nil
 }
 
@@ -147,7 +166,7 @@ func (sh *Shard) delete(in *Input) (Outcome, error) {
 	if in.Dataset.Class == ClassEvent {
 		return sh.deleteEvent(in)
 	}
-	if err := sh.see(in.Dataset.Entity, in.IDs.Primary, in); err != nil {
+	if err := sh.see(in.Dataset.Entity, in.IDs.Primary, in.cause()); err != nil {
 		return Accepted, err
 	}
 	return sh.joinFragment(in)
@@ -169,21 +188,22 @@ func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
 			return Accepted, err
 		}
 	}
+	p, err := sh.state.person(ds.Entity, in.IDs.Primary)
+	if err != nil {
+		return Accepted, err
+	}
 	e.row.Stamp, e.row.Class, e.row.Identity = in.Stamp, ds.Entity, in.IDs.Primary
+	e.row.Hidden = in.Stamp.Before(p.row.Floor)
 	sh.state.touchEventID(ds.Name, in.EventID, e)
 	if !e.row.Exists() {
 		return Superseded, nil
 	}
 	ref := sh.eventRef(in, &e.row)
 	sh.state.setEvent(ref, &store.Event{Stamp: in.Stamp, Body: in.Body})
-	p, err := sh.state.person(ds.Entity, in.IDs.Primary)
-	if err != nil {
-		return Accepted, err
-	}
 	if !slices.Contains(p.row.Events, ds.Name) {
 		p.row.Events = insertName(p.row.Events, ds.Name)
 		sh.state.touch(p)
-		sh.markDirty(p, in)
+		sh.markDirty(p, in.cause())
 	}
 	return Accepted, nil
 }
@@ -221,7 +241,7 @@ func (sh *Shard) removeEvent(in *Input, row *store.EventID) error {
 		return name == in.Dataset.Name
 	})
 	sh.state.touch(p)
-	sh.markDirty(p, in)
+	sh.markDirty(p, in.cause())
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"selfsame/pipeline"
 	"selfsame/schemas"
+	"selfsame/store"
 )
 
 var versions = regexp.MustCompile(`"version":\d+,?`)
@@ -37,6 +38,12 @@ func (w *world) tell(d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "send":
 		return w.tellSend(d)
+	case "control":
+		return w.tellControl(d)
+	case "audit":
+		return w.emitted("audit")
+	case "work":
+		return w.tellWork()
 	case "profiles":
 		return w.emitted("profiles", pipeline.HeaderMergedInto, pipeline.HeaderCause)
 	case "graph":
@@ -91,6 +98,36 @@ func (w *world) tellSend(d *datadriven.TestData) string {
 		fmt.Fprintln(&out, outcome(before, w.shard.Stats().Figures()))
 	}
 	return out.String()
+}
+
+// tellControl sends one control record per line, and says what became of it.
+func (w *world) tellControl(d *datadriven.TestData) string {
+	var out strings.Builder
+	for line := range strings.Lines(d.Input) {
+		before := w.shard.Stats().Figures()
+		w.send(pipeline.TopicPartition{Topic: "control"},
+			pipeline.Record{Value: []byte(strings.TrimSpace(line))})
+		w.drain()
+		fmt.Fprintln(&out, outcome(before, w.shard.Stats().Figures()))
+	}
+	return out.String()
+}
+
+// tellWork goes on with background work until there is none, and says how it went.
+func (w *world) tellWork() string {
+	steps := 0
+	for w.shard.Busy(w.now.UnixNano()) {
+		w.must(w.shard.Apply(nil, w.now.UnixNano()))
+		steps++
+	}
+	w.publish()
+	out := fmt.Sprintf("%d steps", steps)
+	w.must(w.store.Reader().Jobs(func(job *store.Job) error {
+		out += fmt.Sprintf("\n%s %s %d of %d, state %d", job.ID, job.Kind, job.Done, job.Total,
+			job.State)
+		return nil
+	}))
+	return out
 }
 
 // encode gives the bytes of a line in the dataset's format. What does not fit the schema stays

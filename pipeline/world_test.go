@@ -64,6 +64,7 @@ func testModel(t testing.TB) *pipeline.Model {
 	limits.RecordBytes, limits.LeavesPerFragment, limits.OutputBytes = 4096, 20, 2000
 	return &pipeline.Model{
 		IDKey: idKey, DeadLetterTopic: "dead", Limits: limits,
+		ControlTopic: "control", AuditTopic: "audit",
 		Entities: []*pipeline.Entity{{
 			Name: "profile", Rules: rules,
 			Policies: []pipeline.PolicyTopic{{
@@ -142,6 +143,7 @@ func newWorld(t testing.TB, inputPartitions int32) *world {
 	for _, topic := range w.model.InputTopics() {
 		w.log.CreateTopic(topic, inputPartitions)
 	}
+	w.log.CreateTopic(w.model.ControlTopic, 1)
 	for _, topic := range w.model.OutputTopics() {
 		w.log.CreateTopic(topic, 2)
 	}
@@ -240,14 +242,14 @@ func (w *world) publish() {
 		n, err := w.publisher.Publish(context.Background())
 		w.must(err)
 		if n == 0 {
-			w.must(w.shard.Flush(w.now.UnixNano()))
+			w.must(w.shard.Flush())
 			return
 		}
 	}
 }
 
 // inputs lists the input partitions in order.
-func (w *world) inputs() []pipeline.TopicPartition { return w.partitions(w.model.InputTopics()) }
+func (w *world) inputs() []pipeline.TopicPartition { return w.partitions(w.model.ConsumedTopics()) }
 
 func (w *world) partitions(topics []string) []pipeline.TopicPartition {
 	var all []pipeline.TopicPartition

@@ -26,23 +26,17 @@ func (p Problem) String() string { return p.Space + " " + p.Where + ": " + p.Tex
 type Summary struct {
 	Identities, Links, Fragments, Events, EventIDs int
 	Clusters, Profiles, Outbox, Positions, Names   int
+	Orders, Control, Jobs, Timers                  int
 }
 
 // String gives one line.
 func (s Summary) String() string {
 	return fmt.Sprintf(
 		"%d identities, %d links, %d fragments, %d events, %d event ids, %d clusters, "+
-			"%d profiles, %d outbox entries, %d positions, %d names",
-		s.Identities,
-		s.Links,
-		s.Fragments,
-		s.Events,
-		s.EventIDs,
-		s.Clusters,
-		s.Profiles,
-		s.Outbox,
-		s.Positions,
-		s.Names,
+			"%d profiles, %d outbox entries, %d positions, %d names, %d orders, "+
+			"%d control records, %d jobs, %d timers",
+		s.Identities, s.Links, s.Fragments, s.Events, s.EventIDs, s.Clusters, s.Profiles, s.Outbox,
+		s.Positions, s.Names, s.Orders, s.Control, s.Jobs, s.Timers,
 	)
 }
 
@@ -55,6 +49,7 @@ func (s Summary) String() string {
 //   - an identity lists exactly the fragments and the events' datasets that are there
 //   - a fragment is sorted and hides nothing below its floor
 //   - an event and the row of its id name each other
+//   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - a live profile has a cluster of its id; outbox entries decode and lie below the next number
 //
 // It needs little memory: one pass over the keys, and point reads. The error is one of reading, or
@@ -98,6 +93,8 @@ type owner struct {
 	prefix    string
 	fragments []string
 	events    []string
+	ordered   bool // says that there are orders
+	orders    int  // that there are
 }
 
 func (c *checker) problem(space, where, format string, args ...any) {
@@ -132,6 +129,8 @@ func (c *checker) row(key, value []byte) {
 	case spaceName:
 		c.sum.Names++
 	case spaceMeta:
+	case spaceApplied, spaceJob, spaceTimer:
+		c.controlRow(key, value)
 	default:
 		c.problem("unknown", fmt.Sprintf("space %q", key[0]), "no such key space")
 	}
@@ -165,6 +164,8 @@ func (c *checker) data(key, value []byte) {
 	case rowEvent:
 		c.sum.Events++
 		c.eventRow(rest[1:], value)
+	case rowOrders:
+		c.ordersRow(rest[1:], value)
 	default:
 		c.problem("data", safe(name, id), "unknown kind of row %d", rest[0])
 	}
@@ -179,6 +180,9 @@ func (c *checker) leave() {
 	if o.row == nil {
 		c.problem("identity", safe(o.class, o.id), "has data but no row of its own")
 		return
+	}
+	if o.ordered != (o.orders > 0) {
+		c.problem("identity", safe(o.class, o.id), "has %d orders, says otherwise", o.orders)
 	}
 	slices.Sort(o.events)
 	o.events = slices.Compact(o.events)
@@ -201,6 +205,7 @@ func (c *checker) identityRow(value []byte) {
 		return
 	}
 	o.row = row
+	o.ordered = row.Ordered
 	cluster, err := c.Cluster(o.class, row.Cluster)
 	c.note(err)
 	switch {

@@ -13,11 +13,15 @@ import (
 //	d class ns value 02 ns value                 link to a neighbour
 //	d class ns value 03 dataset                  fragment
 //	d class ns value 04 time dataset event-id    event
+//	d class ns value 05 ns value                 orders about a pair, under both ends
 //	e dataset event-id                           where the event of that id is
 //	c class id                                   cluster
 //	p class policy id                            what was last decided about a merged profile
 //	o seq                                        outbox entry
 //	s topic partition                            input position
+//	a id                                         what became of a control record
+//	j id                                         job
+//	t time kind key                              timer
 //	m name                                       meta
 //	n id                                         dictionary: the name of a number
 //

@@ -111,6 +111,26 @@ func (r *Reader) Events(class string, id profile.Identity, fn func(EventRef, *Ev
 	return nil
 }
 
+// EventRefs calls fn for the name of each event of an identity in order of time until fn fails.
+func (r *Reader) EventRefs(class string, id profile.Identity, fn func(EventRef) error) error {
+	prefix, err := r.dict.identityPrefix(nil, class, id)
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	prefix = append(prefix, rowEvent)
+	err = r.scan(prefix, func(key, _ []byte) error {
+		ref := EventRef{Class: class, Identity: id}
+		if err := r.dict.cutEventRef(&ref, key[len(prefix):]); err != nil {
+			return err
+		}
+		return fn(ref)
+	})
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	return nil
+}
+
 // Positions calls fn for each stored input position.
 func (r *Reader) Positions(fn func(topic string, partition int32, p *Position) error) error {
 	return r.scan([]byte{spacePosition}, func(key, value []byte) error {
@@ -151,7 +171,14 @@ var ErrStop = errors.New("stop")
 
 // scan calls fn for each row whose key starts with prefix. Key and value are valid during the call.
 func (r *Reader) scan(prefix []byte, fn func(key, value []byte) error) error {
-	iter, err := r.src.NewIter(prefixBounds(prefix))
+	return r.scanFrom(prefix, prefix, fn)
+}
+
+// scanFrom is scan from a key on.
+func (r *Reader) scanFrom(from, prefix []byte, fn func(key, value []byte) error) error {
+	bounds := prefixBounds(prefix)
+	bounds.LowerBound = from
+	iter, err := r.src.NewIter(bounds)
 	if err != nil {
 		return err
 	}

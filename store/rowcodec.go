@@ -12,6 +12,9 @@ func encodeIdentity(e *encoder, row *Identity) {
 	e.uint(row.Version)
 	e.names(row.Fragments)
 	e.names(row.Events)
+	e.stamp(row.Floor)
+	e.stamp(row.Unlinked)
+	e.flag(row.Ordered)
 }
 
 func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
@@ -19,6 +22,7 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	row := &Identity{FirstSeen: r.int(), Cluster: r.id(), Version: r.uint()}
 	row.Fragments = r.names()
 	row.Events = r.names()
+	row.Floor, row.Unlinked, row.Ordered = r.stamp(), r.stamp(), r.flag()
 	return row, r.done()
 }
 
@@ -101,6 +105,7 @@ func encodeEventID(e *encoder, row *EventID) {
 	if !row.Stamp.IsZero() {
 		e.name(row.Class)
 		e.identity(row.Identity)
+		e.flag(row.Hidden)
 	}
 }
 
@@ -110,6 +115,7 @@ func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	if !row.Stamp.IsZero() {
 		row.Class = r.name()
 		row.Identity = r.identity()
+		row.Hidden = r.flag()
 	}
 	return row, r.done()
 }

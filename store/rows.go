@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"selfsame/profile"
 )
 
@@ -35,6 +37,69 @@ type Identity struct {
 	Version   uint64     // of the commit that assigned it
 	Fragments []string   // datasets with a fragment here, sorted
 	Events    []string   // datasets with at least one event here, sorted
+	// Floor turns away what is stamped below it, whatever dataset says it: the profile was deleted.
+	// Absent without such a deletion.
+	Floor profile.Stamp
+	// Unlinked voids the links of the identity whose latest assertion is stamped below it.
+	Unlinked profile.Stamp
+	Ordered  bool // there are rows of orders about it
+}
+
+// NeverSeen is the FirstSeen of an identity that only operators have named.
+const NeverSeen = math.MaxInt64
+
+// Order is one thing that operators can say about a pair of identities: the latest word stands.
+type Order struct {
+	Stamp profile.Stamp // of the control record, absent where nothing was ever said
+	On    bool          // ordered, or lifted again
+}
+
+// Orders is everything that operators have said about a pair. It is stored from both ends.
+type Orders struct {
+	Together Order // they are one self
+	Apart    Order // they are never in one cluster
+}
+
+// Applied is what became of a control record. It makes the operation idempotent.
+type Applied struct {
+	Op        string
+	Class     string
+	Cause     profile.Position // of the control record
+	Time      int64            // of the operation, nanoseconds
+	Fragments uint64           // removed
+	Events    uint64           // removed
+	Links     uint64           // voided
+	Job       string           // that goes on with it, "" where it is done
+}
+
+// JobState says how far a job is.
+type JobState uint8
+
+// The states of a job. Their numbers are part of the on-disk format.
+const (
+	JobRunning JobState = 1
+	JobDone    JobState = 2
+)
+
+// Job is a piece of background work: bounded steps inside ordinary commits, with a cursor.
+type Job struct {
+	ID       string // of the control record that asked for it
+	Kind     string
+	Args     []byte // of the kind, in its own encoding
+	Cursor   []byte // where to go on; empty at the beginning
+	Done     uint64 // units worked off
+	Total    uint64 // units there were when it began; an estimate
+	State    JobState
+	Cause    profile.Position // of the control record
+	Created  int64            // nanoseconds since the epoch
+	Finished int64            // 0 while it runs
+}
+
+// Timer is something to be done at a time: by whom, and what about.
+type Timer struct {
+	At   int64  // nanoseconds since the epoch
+	Kind string // a name of the dictionary
+	Key  string // of the kind, in its own encoding
 }
 
 // Assertion is what one dataset says about a link.
@@ -73,10 +138,13 @@ type EventID struct {
 	Class    string           // where the copy that stands is stored, also when it is deleted
 	Identity profile.Identity //
 	Deleted  profile.Stamp    // of the latest delete, absent without one
+	Hidden   bool             // the copy that stands lies below the floor of its identity
 }
 
 // Exists reports whether the id names an event that is there.
-func (e *EventID) Exists() bool { return !e.Stamp.IsZero() && e.Deleted.Before(e.Stamp) }
+func (e *EventID) Exists() bool {
+	return !e.Stamp.IsZero() && e.Deleted.Before(e.Stamp) && !e.Hidden
+}
 
 // Cluster is the row of a cluster.
 type Cluster struct {

@@ -8,12 +8,18 @@ import (
 
 // Clusters calls fn for each cluster of a class, in order of id.
 func (r *Reader) Clusters(class string, fn func(profile.ID, *Cluster) error) error {
-	prefix, err := r.dict.clusterKey(nil, class, profile.ID{})
+	return r.ClustersFrom(class, profile.ID{}, fn)
+}
+
+// ClustersFrom calls fn for each cluster of a class whose id is at least first, in order of id.
+func (r *Reader) ClustersFrom(class string, first profile.ID,
+	fn func(profile.ID, *Cluster) error) error {
+	from, err := r.dict.clusterKey(nil, class, first)
 	if err != nil {
 		return fmt.Errorf("reading clusters: %w", err)
 	}
-	prefix = prefix[:len(prefix)-len(profile.ID{})]
-	return r.scan(prefix, func(key, value []byte) error {
+	prefix := from[:len(from)-len(profile.ID{})]
+	return r.scanFrom(from, prefix, func(key, value []byte) error {
 		var id profile.ID
 		if copy(id[:], key[len(prefix):]) != len(id) {
 			return fmt.Errorf("reading clusters: %w", errKey)

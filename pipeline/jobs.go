@@ -1,0 +1,216 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// Kinds of job. They are part of the on-disk format.
+const (
+	jobRemerge = "remerge" // merge all profiles of a class anew
+	jobPurge   = "purge"   // remove the events below the floors of some identities
+)
+
+// Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
+// not wait for it.
+const (
+	jobStepBusy = 100
+	jobStepIdle = 1000
+)
+
+// jobRetention is how long a finished job is still listed.
+const jobRetention = 7 * 24 * time.Hour
+
+// timerForgetJob is the kind of timer that removes a finished job; its key is the job's id.
+const timerForgetJob = "(forget-job)"
+
+// remergeArgs are the arguments of a remerge.
+type remergeArgs struct {
+	Class string `json:"class"`
+	All   bool   `json:"all"` // emit also what did not change
+}
+
+// purgeArgs are the arguments of a purge.
+type purgeArgs struct {
+	Class      string   `json:"class"`
+	Identities []string `json:"identities"`
+}
+
+// startJob begins background work for an operation. The job has the id of the operation.
+func (sh *Shard) startJob(op *operation, kind string, args any) error {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("starting job %s: %w", op.ID, err)
+	}
+	op.row.Job = op.ID
+	job := &store.Job{ID: op.ID, Kind: kind, Args: raw, State: store.JobRunning,
+		Cause: op.in.Record.Pos, Created: op.now}
+	sh.jobs = append(sh.jobs, job)
+	sh.touchedJobs = append(sh.touchedJobs, job)
+	return nil
+}
+
+// runJob takes one bounded step of the job whose turn it is.
+func (sh *Shard) runJob(busy bool, now int64) error {
+	if len(sh.jobs) == 0 {
+		return nil
+	}
+	job := sh.jobs[0]
+	limit := jobStepIdle
+	if busy {
+		limit = jobStepBusy
+	}
+	done, err := sh.stepJob(job, limit)
+	if err != nil {
+		return fmt.Errorf("working on job %s: %w", job.ID, err)
+	}
+	sh.touchedJobs = append(sh.touchedJobs, job)
+	sh.jobs = sh.jobs[1:]
+	if !done {
+		sh.jobs = append(sh.jobs, job)
+		return nil
+	}
+	return sh.finishJob(job, now)
+}
+
+func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
+	switch job.Kind {
+	case jobRemerge:
+		var args remergeArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepRemerge(job, args, limit)
+	case jobPurge:
+		var args purgeArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepPurge(job, args, limit)
+	}
+	return false, fmt.Errorf("its kind %q is not known to this program", job.Kind)
+}
+
+// finishJob keeps a finished job for a while, and completes the record of its operation.
+func (sh *Shard) finishJob(job *store.Job, now int64) error {
+	job.State, job.Finished, job.Total = store.JobDone, now, job.Done
+	sh.counts.jobsDone++
+	sh.setTimer(store.Timer{At: now + int64(jobRetention), Kind: timerForgetJob, Key: job.ID})
+	row, err := sh.state.appliedOf(job.ID)
+	if err != nil || row == nil {
+		return err
+	}
+	done := *row
+	done.Job = ""
+	if job.Kind == jobPurge {
+		done.Events += job.Done
+	}
+	sh.state.setApplied(job.ID, &done)
+	sh.audit(auditEntry{id: job.ID, op: done.Op, class: done.Class, outcome: auditDone,
+		time: done.Time, pos: done.Cause, row: &done})
+	return nil
+}
+
+// stepRemerge marks the next clusters of a class, which settle then merges. Ids are hashes, so how
+// far the cursor is among all ids says how far the job is.
+func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done bool, err error) {
+	if sh.model.Entity(args.Class) == nil {
+		return true, nil // the class is no longer configured: there is nothing to emit
+	}
+	var first profile.ID
+	copy(first[:], job.Cursor)
+	var clusters []clusterKey
+	done = true
+	err = sh.state.reader.ClustersFrom(args.Class, first,
+		func(id profile.ID, _ *store.Cluster) error {
+			if len(clusters) == limit {
+				job.Cursor, done = id[:], false
+				return store.ErrStop
+			}
+			clusters = append(clusters, clusterKey{args.Class, id})
+			return nil
+		})
+	if err != nil {
+		return false, err
+	}
+	why := cause{job.Cause, math.MinInt64}
+	for _, key := range clusters {
+		if err := sh.remerge(key, why, args.All); err != nil {
+			return false, err
+		}
+	}
+	job.Done += uint64(len(clusters))
+	if !done {
+		reached := float64(binary.BigEndian.Uint64(job.Cursor)) / math.MaxUint64
+		job.Total = max(job.Done, uint64(float64(job.Done)/max(reached, 1e-9)))
+	}
+	return done, nil
+}
+
+// remerge marks one cluster; all also assigns its members anew, under a new version.
+func (sh *Shard) remerge(key clusterKey, why cause, all bool) error {
+	d := sh.markCluster(key.class, key.id, why)
+	d.again = d.again || all
+	if !all {
+		return nil
+	}
+	c, err := sh.state.cluster(key.class, key.id)
+	if err != nil {
+		return err
+	}
+	for _, id := range c.members {
+		p, err := sh.state.person(key.class, id)
+		if err != nil {
+			return err
+		}
+		p.row.Version = sh.version
+		sh.state.touch(p)
+		sh.enqueueAssignment(key.class, id)
+	}
+	return nil
+}
+
+// stepPurge removes the next events below the floors of the identities.
+func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool, err error) {
+	at := 0
+	if len(job.Cursor) == 8 {
+		at = int(binary.BigEndian.Uint64(job.Cursor))
+	}
+	for ; at < len(args.Identities) && limit > 0; at++ {
+		id, ok := profile.ParseIdentity(args.Identities[at])
+		if !ok {
+			return false, fmt.Errorf("identity %d of it cannot be read", at)
+		}
+		p, err := sh.state.person(args.Class, id)
+		if err != nil {
+			return false, err
+		}
+		n, more, err := sh.purge(p, limit, cause{job.Cause, math.MinInt64})
+		if err != nil {
+			return false, err
+		}
+		job.Done += uint64(n)
+		job.Total = max(job.Total, job.Done)
+		if limit -= n; more {
+			break
+		}
+	}
+	job.Cursor = binary.BigEndian.AppendUint64(nil, uint64(at))
+	return at == len(args.Identities), nil
+}
+
+// writeJobs puts what the commit has changed of jobs into b.
+func (sh *Shard) writeJobs(b *store.Batch) {
+	for _, job := range sh.touchedJobs {
+		b.SetJob(job)
+	}
+	for _, id := range sh.forgottenJobs {
+		b.DeleteJob(id)
+	}
+}

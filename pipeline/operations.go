@@ -1,0 +1,303 @@
+package pipeline
+
+import (
+	"math"
+	"slices"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// stepControl applies a control record. Of several of one id the first counts.
+func (sh *Shard) stepControl(in *Input, now int64) (Outcome, error) {
+	if in.Reject == nil {
+		in.Reject = checkFuture(in.Stamp.Time, sh.appended(in, now), DefaultMaxFuture)
+	}
+	c := in.control
+	if in.Reject != nil {
+		sh.reject(in)
+		sh.auditRejected(in)
+		return Rejected, nil
+	}
+	known, err := sh.state.appliedOf(c.ID)
+	if err != nil {
+		return Rejected, err
+	}
+	if known != nil {
+		return Duplicate, nil
+	}
+	op := &operation{in: in, controlInput: c, why: in.cause(), now: now}
+	op.row = store.Applied{Op: string(c.Op), Class: c.Class, Cause: in.Record.Pos,
+		Time: in.Stamp.Time}
+	if err := sh.perform(op); err != nil {
+		return Accepted, err
+	}
+	sh.state.setApplied(c.ID, &op.row)
+	sh.audit(op.entry(auditApplied))
+	return Accepted, nil
+}
+
+// operation is a control record being applied.
+type operation struct {
+	*controlInput
+	in       *Input
+	why      cause
+	now      int64
+	row      store.Applied
+	affected []profile.Identity // whom it acted on
+}
+
+// floor is the stamp below which lies everything that is not newer than the operation.
+func (op *operation) floor() profile.Stamp {
+	return profile.Stamp{Time: op.in.Stamp.Time + 1, Sequence: math.MinInt64,
+		Pos: op.in.Record.Pos}
+}
+
+func (sh *Shard) perform(op *operation) error {
+	for _, id := range op.ids {
+		if err := sh.meet(op.Class, id, op.why); err != nil {
+			return err
+		}
+	}
+	op.affected = op.ids
+	switch op.Op {
+	case ControlLink, ControlForbidLink:
+		return sh.orderPair(op)
+	case ControlUnlink:
+		return sh.unlink(op)
+	case ControlDeleteProfile:
+		return sh.deleteProfile(op)
+	case ControlDeleteFragment:
+		return sh.deleteFragment(op)
+	case ControlRemerge:
+		return sh.startJob(op, jobRemerge, remergeArgs{Class: op.Class, All: op.All})
+	}
+	return nil
+}
+
+// meet makes an identity known that no record may have carried yet.
+func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
+	p, err := sh.state.person(class, id)
+	if err != nil || p.known {
+		return err
+	}
+	p.known = true
+	p.row.FirstSeen = store.NeverSeen
+	sh.state.touch(p)
+	return sh.assign(class, [][]profile.Identity{{id}}, why)
+}
+
+// orderPair keeps the latest word on a pair, and decides the clusters again where it is new.
+func (sh *Shard) orderPair(op *operation) error {
+	stamp, on := op.in.Stamp, !op.Lift
+	changed := false
+	change := func(row *store.Orders) {
+		order := &row.Together
+		if op.Op == ControlForbidLink {
+			order = &row.Apart
+		}
+		if !order.Stamp.Before(stamp) {
+			return
+		}
+		changed = changed || order.On != on || on
+		*order = store.Order{Stamp: stamp, On: on}
+	}
+	for i, id := range op.ids {
+		p, err := sh.state.person(op.Class, id)
+		if err != nil {
+			return err
+		}
+		if err := sh.state.order(p, op.ids[1-i], change); err != nil {
+			return err
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return sh.decide(op.Class, op.ids, op.why)
+}
+
+// unlink voids what was asserted about an identity up to the time of the operation. Only links
+// inside its cluster can change anything, and these are few.
+func (sh *Shard) unlink(op *operation) error {
+	p, err := sh.state.person(op.Class, op.ids[0])
+	if err != nil {
+		return err
+	}
+	floor := op.floor()
+	if !p.row.Unlinked.Before(floor) {
+		return nil
+	}
+	view := &graphView{sh.state, op.Class}
+	before, err := view.Links(p.key.id)
+	if err != nil {
+		return err
+	}
+	p.row.Unlinked = floor
+	sh.state.touch(p)
+	sh.state.setUnlinks(op.Class)
+	ends := []profile.Identity{p.key.id}
+	for _, link := range before {
+		if link.Time >= floor.Time {
+			continue
+		}
+		op.row.Links++
+		other := link.A
+		if other == p.key.id {
+			other = link.B
+		}
+		q, err := sh.state.person(op.Class, other)
+		if err != nil {
+			return err
+		}
+		if q.row.Cluster == p.row.Cluster {
+			ends = append(ends, other)
+		}
+	}
+	if len(ends) == 1 {
+		return nil
+	}
+	return sh.decide(op.Class, ends, op.why)
+}
+
+// purgeLimit bounds the events that one operation or one step of a job removes.
+const purgeLimit = 1000
+
+// deleteProfile removes the data of every identity of the cluster that is not newer, for good: a
+// floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
+// the background.
+func (sh *Shard) deleteProfile(op *operation) error {
+	view := &graphView{sh.state, op.Class}
+	members, err := view.Members(op.ids[0])
+	if err != nil {
+		return err
+	}
+	op.affected = slices.Clone(members)
+	budget, rest := purgeLimit, false
+	for _, id := range members {
+		p, err := sh.state.person(op.Class, id)
+		if err != nil {
+			return err
+		}
+		if err := sh.raiseFloor(op, p); err != nil {
+			return err
+		}
+		n, more, err := sh.purge(p, budget, op.why)
+		if err != nil {
+			return err
+		}
+		op.row.Events += uint64(n)
+		budget -= n
+		rest = rest || more
+	}
+	if !rest {
+		return nil
+	}
+	return sh.startJob(op, jobPurge, purgeArgs{Class: op.Class, Identities: texts(members)})
+}
+
+// raiseFloor turns away everything of p that is not newer than the operation, and removes what its
+// fragments hold of it.
+func (sh *Shard) raiseFloor(op *operation, p *person) error {
+	floor := op.floor()
+	p.row.Floor = profile.Later(p.row.Floor, floor)
+	sh.state.touch(p)
+	for _, dataset := range slices.Clone(p.row.Fragments) {
+		f, err := sh.state.fragment(p, dataset)
+		if err != nil {
+			return err
+		}
+		visible := f.Visible()
+		if !f.Join(&profile.Fragment{Floor: floor}) {
+			continue
+		}
+		f.dirty = true
+		if visible && !f.Visible() {
+			op.row.Fragments++
+		}
+		if len(f.Leaves) == 0 && !p.row.Floor.Before(f.Floor) {
+			sh.state.dropFragment(p, dataset) // the identity's own floor says all that it says
+		}
+	}
+	sh.markDirty(p, op.why)
+	return nil
+}
+
+// purge removes up to limit events of p that lie below its floor. more says that some are left.
+func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err error) {
+	if p.row.Floor.IsZero() {
+		return 0, false, nil
+	}
+	var refs []store.EventRef
+	err = sh.state.events(p, p.row.Floor.Time-1, func(ref store.EventRef) bool {
+		if len(refs) == limit {
+			more = true
+			return false
+		}
+		refs = append(refs, ref)
+		return true
+	})
+	if err != nil || len(refs) == 0 {
+		return 0, more, err
+	}
+	for _, ref := range refs {
+		e, err := sh.state.eventID(ref.Dataset, ref.ID)
+		if err != nil {
+			return 0, more, err
+		}
+		e.row.Hidden = true
+		sh.state.touchEventID(ref.Dataset, ref.ID, e)
+		sh.state.setEvent(ref, nil)
+	}
+	return len(refs), more, sh.relistEvents(p, why)
+}
+
+// relistEvents finds out which datasets still have events under p.
+func (sh *Shard) relistEvents(p *person, why cause) error {
+	var left []string
+	for _, dataset := range p.row.Events {
+		found, err := sh.state.hasEvents(p, dataset)
+		if err != nil {
+			return err
+		}
+		if found {
+			left = append(left, dataset)
+		}
+	}
+	p.row.Events = left
+	sh.state.touch(p)
+	sh.markDirty(p, why)
+	return nil
+}
+
+// deleteFragment removes what one dataset says about one identity and is not newer.
+func (sh *Shard) deleteFragment(op *operation) error {
+	p, err := sh.state.person(op.Class, op.ids[0])
+	if err != nil {
+		return err
+	}
+	f, err := sh.state.fragment(p, op.Dataset)
+	if err != nil {
+		return err
+	}
+	visible := f.Visible()
+	if !f.Join(&profile.Fragment{Floor: op.floor()}) {
+		return nil
+	}
+	if visible && !f.Visible() {
+		op.row.Fragments++
+	}
+	f.dirty = true
+	p.row.Fragments = insertName(p.row.Fragments, op.Dataset)
+	sh.state.touch(p)
+	sh.markDirty(p, op.why)
+	return nil
+}
+
+func texts(ids []profile.Identity) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = id.String()
+	}
+	return out
+}

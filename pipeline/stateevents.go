@@ -1,0 +1,40 @@
+package pipeline
+
+import (
+	"math"
+
+	"selfsame/store"
+)
+
+// hasEvents reports whether an identity holds an event of a dataset, this commit included.
+func (s *state) hasEvents(p *person, dataset string) (bool, error) {
+	found := false
+	err := s.events(p, math.MaxInt64, func(ref store.EventRef) bool {
+		found = ref.Dataset == dataset
+		return !found
+	})
+	return found, err
+}
+
+// events calls fn for the events of an identity that are not later than a time, this commit
+// included, until fn says false. Those of this commit come first, in order of their writing.
+func (s *state) events(p *person, until int64, fn func(store.EventRef) bool) error {
+	for _, ref := range s.eventOrder {
+		mine := ref.Class == p.key.class && ref.Identity == p.key.id
+		if mine && s.setEvents[ref] != nil && ref.Time <= until && !fn(ref) {
+			return nil
+		}
+	}
+	return s.reader.EventRefs(p.key.class, p.key.id, func(ref store.EventRef) error {
+		if ref.Time > until {
+			return store.ErrStop
+		}
+		if _, changed := s.setEvents[ref]; changed {
+			return nil
+		}
+		if !fn(ref) {
+			return store.ErrStop
+		}
+		return nil
+	})
+}

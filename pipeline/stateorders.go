@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"slices"
+
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// orderedPair is what operators have said about an identity and another one.
+type orderedPair struct {
+	other profile.Identity
+	row   store.Orders
+}
+
+type dirtyPair struct {
+	p    *person
+	pair *orderedPair
+}
+
+// ordersOf returns what operators have said about p, pair by pair, this commit included.
+func (s *state) ordersOf(p *person) ([]*orderedPair, error) {
+	if p.ordered || !p.row.Ordered {
+		return p.orders, nil
+	}
+	err := s.reader.Orders(p.key.class, p.key.id, func(other profile.Identity, row *store.Orders) {
+		p.orders = append(p.orders, &orderedPair{other, *row})
+	})
+	p.ordered = err == nil
+	return p.orders, err
+}
+
+// order changes what operators have said about p and other, seen from p.
+func (s *state) order(p *person, other profile.Identity, change func(*store.Orders)) error {
+	pairs, err := s.ordersOf(p)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(pairs, func(pair *orderedPair) bool { return pair.other == other })
+	if at < 0 {
+		at = len(pairs)
+		p.orders = append(p.orders, &orderedPair{other: other})
+	}
+	change(&p.orders[at].row)
+	p.row.Ordered, p.ordered = true, true
+	s.touch(p)
+	s.dirtyOrders = append(s.dirtyOrders, dirtyPair{p, p.orders[at]})
+	return nil
+}
+
+// writeControl puts what control records have changed into b.
+func (s *state) writeControl(b *store.Batch) {
+	for _, d := range s.dirtyOrders {
+		b.SetOrders(d.p.key.class, d.p.key.id, d.pair.other, &d.pair.row)
+	}
+	for _, class := range s.newUnlinks {
+		b.SetUnlinks(class)
+	}
+	for id, row := range s.applied {
+		b.SetApplied(id, row)
+	}
+	s.dirtyOrders, s.newUnlinks = s.dirtyOrders[:0], s.newUnlinks[:0]
+	clear(s.applied)
+}
+
+// neighbours lists the identities that p has a link with, this commit included.
+func (s *state) neighbours(p *person) ([]profile.Identity, error) {
+	others, err := s.reader.Neighbours(p.key.class, p.key.id)
+	return append(others, p.newLinks...), err
+}
+
+// appliedOf returns what became of the control record with an id, nil where there was none yet.
+func (s *state) appliedOf(id string) (*store.Applied, error) {
+	if row := s.applied[id]; row != nil {
+		return row, nil
+	}
+	return s.reader.Applied(id)
+}
+
+func (s *state) setApplied(id string, row *store.Applied) { s.applied[id] = row }
+
+// setUnlinks notes that links of a class were voided.
+func (s *state) setUnlinks(class string) {
+	if !s.unlinks[class] {
+		s.unlinks[class] = true
+		s.newUnlinks = append(s.newUnlinks, class)
+	}
+}
+
+// dropFragment deletes a fragment that says nothing any more.
+func (s *state) dropFragment(p *person, dataset string) {
+	p.row.Fragments = slices.DeleteFunc(slices.Clone(p.row.Fragments), func(name string) bool {
+		return name == dataset
+	})
+	delete(p.fragments, dataset)
+	p.dropped = append(p.dropped, dataset)
+	s.touch(p)
+}

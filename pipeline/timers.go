@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+
+	"selfsame/store"
+)
+
+// timersPerCommit bounds how many timers one commit works off: a crowd of them that is due at one
+// moment is worked off commit by commit, the oldest first.
+const timersPerCommit = 500
+
+// timers is the queue of the timers: the rows are the truth, this knows where they begin.
+type timers struct {
+	waiting int   // rows there are
+	next    int64 // no timer is due before; math.MaxInt64 without any
+	set     []store.Timer
+	fired   []store.Timer
+}
+
+// setTimer adds a timer with this commit. A timer of the same time, kind and key is one.
+func (sh *Shard) setTimer(t store.Timer) {
+	sh.timers.set = append(sh.timers.set, t)
+}
+
+// loadTimers counts the timers of a store.
+func (sh *Shard) loadTimers() error {
+	sh.timers.next = math.MaxInt64
+	return sh.state.reader.TimersFrom(math.MinInt64, func(t store.Timer) error {
+		sh.timers.next = min(sh.timers.next, t.At)
+		sh.timers.waiting++
+		return nil
+	})
+}
+
+// runTimers works off what is due.
+func (sh *Shard) runTimers(now int64) error {
+	if sh.timers.next > now {
+		return nil
+	}
+	from := sh.timers.next
+	sh.timers.next = math.MaxInt64
+	var due []store.Timer
+	err := sh.state.reader.TimersFrom(from, func(t store.Timer) error {
+		if t.At > now || len(due) == timersPerCommit {
+			sh.timers.next = t.At
+			return store.ErrStop
+		}
+		due = append(due, t)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range due {
+		if err := sh.fire(t); err != nil {
+			return fmt.Errorf("working off a timer of kind %s: %w", t.Kind, err)
+		}
+	}
+	sh.timers.fired = append(sh.timers.fired, due...)
+	sh.counts.fired += uint64(len(due))
+	return nil
+}
+
+func (sh *Shard) fire(t store.Timer) error {
+	switch t.Kind {
+	case timerForgetJob:
+		sh.forgottenJobs = append(sh.forgottenJobs, t.Key)
+		return nil
+	}
+	return fmt.Errorf("the kind is not known to this program")
+}
+
+// timerKinds lists the kinds, for the store's dictionary.
+func timerKinds() []string { return []string{timerForgetJob} }
+
+// writeTimers puts what the commit has changed of timers into b.
+func (sh *Shard) writeTimers(b *store.Batch) {
+	t := &sh.timers
+	for _, one := range t.set {
+		b.SetTimer(one)
+		t.next = min(t.next, one.At)
+	}
+	for _, one := range t.fired {
+		b.DeleteTimer(one)
+	}
+	t.waiting += len(t.set) - len(t.fired)
+	t.set, t.fired = t.set[:0], t.fired[:0]
+}

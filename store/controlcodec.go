@@ -1,0 +1,58 @@
+package store
+
+// Encoding and decoding of the rows of control records, jobs and timers, side by side.
+
+func encodeOrders(e *encoder, row *Orders) {
+	for _, order := range [2]*Order{&row.Together, &row.Apart} {
+		e.stamp(order.Stamp)
+		e.flag(order.On)
+	}
+}
+
+func (d *dictionary) decodeOrders(src []byte) (*Orders, error) {
+	r := d.decode(src)
+	row := &Orders{}
+	for _, order := range [2]*Order{&row.Together, &row.Apart} {
+		order.Stamp, order.On = r.stamp(), r.flag()
+	}
+	return row, r.done()
+}
+
+func encodeApplied(e *encoder, row *Applied) {
+	e.text(row.Op)
+	e.text(row.Class)
+	e.position(row.Cause)
+	e.int(row.Time)
+	e.uint(row.Fragments)
+	e.uint(row.Events)
+	e.uint(row.Links)
+	e.text(row.Job)
+}
+
+func (d *dictionary) decodeApplied(src []byte) (*Applied, error) {
+	r := d.decode(src)
+	row := &Applied{Op: r.text(), Class: r.text(), Cause: r.position(), Time: r.int()}
+	row.Fragments, row.Events, row.Links = r.uint(), r.uint(), r.uint()
+	row.Job = r.text()
+	return row, r.done()
+}
+
+func encodeJob(e *encoder, row *Job) {
+	e.text(row.Kind)
+	e.bytes(row.Args)
+	e.bytes(row.Cursor)
+	e.uint(row.Done)
+	e.uint(row.Total)
+	e.byte(byte(row.State))
+	e.position(row.Cause)
+	e.int(row.Created)
+	e.int(row.Finished)
+}
+
+func (d *dictionary) decodeJob(src []byte) (*Job, error) {
+	r := d.decode(src)
+	row := &Job{Kind: r.text(), Args: r.bytes(), Cursor: r.bytes(), Done: r.uint(), Total: r.uint()}
+	row.State, row.Cause = JobState(r.byte()), r.position()
+	row.Created, row.Finished = r.int(), r.int()
+	return row, r.done()
+}
