@@ -21,6 +21,7 @@ type Publisher struct {
 	sink  Sink
 	o     PublisherOptions
 
+	name      []byte // the transactional id, as a header's value
 	session   Session
 	sequences map[TopicPartition]int32
 }
@@ -55,7 +56,8 @@ func NewPublisher(shard *Shard, sink Sink, o PublisherOptions) *Publisher {
 	if o.TakeEntries == 0 {
 		o.TakeEntries = DefaultTakeEntries
 	}
-	return &Publisher{shard: shard, sink: sink, o: o, sequences: map[TopicPartition]int32{}}
+	return &Publisher{shard: shard, sink: sink, o: o, name: []byte(o.TransactionalID),
+		sequences: map[TopicPartition]int32{}}
 }
 
 // Open claims the session under which everything is published.
@@ -99,6 +101,14 @@ type outgoing struct {
 	ended      []retiredProfile
 }
 
+// newOutgoing starts a batch of at most limit records. Entries are spread over partitions, so that
+// a quarter is room enough for most.
+func newOutgoing(tp TopicPartition, limit int) *outgoing {
+	room := limit/4 + 1
+	return &outgoing{Batch: Batch{TP: tp, Records: make([]OutRecord, 0, room)},
+		seqs: make([]uint64, 0, room)}
+}
+
 // assemble renders the entries and groups them by partition, in order.
 func (p *Publisher) assemble(taken *store.Taken) ([]*outgoing, error) {
 	open := map[TopicPartition]*outgoing{}
@@ -117,7 +127,7 @@ func (p *Publisher) assemble(taken *store.Taken) ([]*outgoing, error) {
 		size := outSize(&record)
 		b := open[tp]
 		if b == nil || len(b.Records) == p.o.BatchRecords || b.bytes+size > p.o.BatchBytes {
-			b = &outgoing{Batch: Batch{TP: tp}}
+			b = newOutgoing(tp, min(p.o.BatchRecords, len(taken.Entries)-i))
 			open[tp] = b
 			batches = append(batches, b)
 		}
@@ -199,7 +209,7 @@ func (p *Publisher) render(snap *store.Snapshot, e *store.Entry) (
 		record, row, err = p.renderProfile(snap, e)
 	}
 	record.Headers = append(record.Headers,
-		Header{Key: HeaderShard, Value: []byte(p.o.TransactionalID)},
+		Header{Key: HeaderShard, Value: p.name},
 		Header{Key: HeaderSequence, Value: strconv.AppendUint(nil, e.Seq, 10)})
 	return record, row, err
 }

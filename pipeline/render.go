@@ -91,13 +91,14 @@ func oversizeValue(ref store.ProfileRef, version uint64, size int) []byte {
 }
 
 func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {
-	headers := []Header{
-		{Key: HeaderID, Value: []byte(ref.ID.String())},
-		{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
-		{Key: HeaderPolicy, Value: []byte(ref.Policy)},
-		{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
-		{Key: HeaderCause, Value: []byte(row.Cause.String())},
-	}
+	headers := make([]Header, 0, 8) // those of every record included
+	headers = append(headers,
+		Header{Key: HeaderID, Value: []byte(ref.ID.String())},
+		Header{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
+		Header{Key: HeaderPolicy, Value: []byte(ref.Policy)},
+		Header{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
+		Header{Key: HeaderCause, Value: []byte(row.Cause.String())},
+	)
 	if row.Dead && !row.Survivor.IsZero() {
 		into := Header{Key: HeaderMergedInto, Value: []byte(row.Survivor.String())}
 		headers = append(headers, into)

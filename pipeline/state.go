@@ -75,6 +75,7 @@ type decided struct {
 // writer reads through it, so it is always right; it stays between commits as a bounded cache.
 type state struct {
 	reader   *store.Reader
+	last     *person // asked for; most are asked for several times running
 	people   cache[personKey, person]
 	links    cache[linkKey, link]
 	clusters cache[clusterKey, cluster]
@@ -111,8 +112,11 @@ func newState(reader *store.Reader, size int) *state {
 // person returns an identity, known or not.
 func (s *state) person(class string, id profile.Identity) (*person, error) {
 	key := personKey{class, id}
-	if p := s.people.get(key); p != nil {
-		return p, nil
+	if s.last != nil && s.last.key == key {
+		return s.last, nil
+	}
+	if s.last = s.people.get(key); s.last != nil {
+		return s.last, nil
 	}
 	row, err := s.reader.Identity(class, id)
 	if err != nil {
@@ -123,6 +127,7 @@ func (s *state) person(class string, id profile.Identity) (*person, error) {
 		p.row, p.known, p.stored = *row, true, true
 	}
 	s.people.put(key, p)
+	s.last = p
 	return p, nil
 }
 
@@ -348,6 +353,7 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 
 // turn drops what has not been used for long. Call it after a commit.
 func (s *state) turn() {
+	s.last = nil
 	s.people.turn()
 	s.links.turn()
 	s.clusters.turn()
