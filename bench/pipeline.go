@@ -81,7 +81,8 @@ func openWhole(ctx context.Context, t task) (*whole, error) {
 		return nil, err
 	}
 	publisher := pipeline.NewPublisher(shard, w.client.Sink(), pipeline.PublisherOptions{
-		TransactionalID: w.cfg.TransactionalID(), Log: log, Now: time.Now, Wait: pipeline.Sleep,
+		TransactionalID: w.cfg.TransactionalID(), SideBySide: true, Log: log,
+		Now: time.Now, Wait: pipeline.Sleep,
 	})
 	w.pipeline = pipeline.NewPipeline(shard, publisher, w.client.Source(), log)
 	w.pipeline.Options = w.cfg.PipelineOptions()

@@ -32,6 +32,7 @@ type PublisherOptions struct {
 	BatchRecords    int    // records in a batch at the most. Default 1000
 	BatchBytes      int    // bytes of keys, values and headers in a batch. Default 900 KiB
 	TakeEntries     int    // entries frozen at a time. Default 4000
+	SideBySide      bool   // send to several partitions at once; without it, in a fixed order
 	Log             *slog.Logger
 	// Now is the clock; Wait waits or gives the context's error. Both are given by the shell.
 	Now  func() time.Time
@@ -84,8 +85,10 @@ func (p *Publisher) Publish(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, b := range batches {
-		if err := p.send(ctx, b); err != nil {
+	for len(batches) > 0 {
+		var wave []*outgoing
+		wave, batches = firstOfEach(batches)
+		if err := p.sendWave(ctx, wave); err != nil {
 			return 0, err
 		}
 	}
@@ -143,12 +146,16 @@ func (p *Publisher) assemble(taken *store.Taken) ([]*outgoing, error) {
 	return batches, nil
 }
 
-// send publishes one batch and acknowledges its entries.
-func (p *Publisher) send(ctx context.Context, b *outgoing) error {
+// prepare freezes a batch for being sent.
+func (p *Publisher) prepare(b *outgoing) {
 	b.Session = p.session
 	b.Sequence = p.sequences[b.TP]
 	b.Time = p.o.Now().UnixNano()
-	if err := p.produce(ctx, &b.Batch); err != nil {
+}
+
+// landed acknowledges the entries of a batch that was sent, unless err says that it was not.
+func (p *Publisher) landed(b *outgoing, err error) error {
+	if err != nil {
 		return fmt.Errorf("publishing to %s: %w", b.TP, err)
 	}
 	p.sequences[b.TP] = int32((int64(b.Sequence) + int64(len(b.Records))) & 0x7fffffff)

@@ -68,7 +68,8 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	publisher := pipeline.NewPublisher(shard, d.client.Sink(), pipeline.PublisherOptions{
-		TransactionalID: d.cfg.TransactionalID(), Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
+		TransactionalID: d.cfg.TransactionalID(), SideBySide: true, Log: d.log,
+		Now: time.Now, Wait: pipeline.Sleep,
 	})
 	d.pipeline = pipeline.NewPipeline(shard, publisher, d.client.Source(), d.log)
 	d.pipeline.Options = d.cfg.PipelineOptions()
