@@ -139,7 +139,8 @@ func (sh *Shard) announce(change *graphChange, why cause) error {
 }
 
 func renderGraphEvent(class string, e *graphEvent, why cause) []byte {
-	b := append([]byte(nil), `{"kind":"`...)
+	b := make([]byte, 0, 320+64*len(e.identities))
+	b = append(b, `{"kind":"`...)
 	b = append(append(b, e.kind...), `","class":`...)
 	b = profile.AppendString(b, class)
 	b = append(append(b, `,"profile":"`...), e.profile.String()...)

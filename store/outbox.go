@@ -199,12 +199,11 @@ func (s *Store) readEntries(r *Snapshot, from uint64, limit int) ([]Entry, error
 	defer iter.Close()
 	entries := make([]Entry, 0, limit)
 	for iter.First(); iter.Valid() && len(entries) < limit; iter.Next() {
-		entry, err := s.dict.decodeEntry(iter.Value())
-		if err != nil {
+		entry := Entry{Seq: binary.BigEndian.Uint64(iter.Key()[1:])}
+		if err := s.dict.decodeEntry(iter.Value(), &entry); err != nil {
 			return nil, err
 		}
-		entry.Seq = binary.BigEndian.Uint64(iter.Key()[1:])
-		entries = append(entries, *entry)
+		entries = append(entries, entry)
 	}
 	return entries, iter.Error()
 }

@@ -196,9 +196,10 @@ func encodeEntry(e *encoder, row *Entry) {
 	}
 }
 
-func (d *dictionary) decodeEntry(src []byte) (*Entry, error) {
+// decodeEntry fills in everything but the number, which is the key.
+func (d *dictionary) decodeEntry(src []byte, row *Entry) error {
 	r := d.decode(src)
-	row := &Entry{Kind: EntryKind(r.byte())}
+	row.Kind = EntryKind(r.byte())
 	row.Topic = r.name()
 	row.Partition = int32(r.uint())
 	switch row.Kind {
@@ -215,5 +216,5 @@ func (d *dictionary) decodeEntry(src []byte) (*Entry, error) {
 	default:
 		r.fail(errCorrupt)
 	}
-	return row, r.done()
+	return r.done()
 }
