@@ -180,7 +180,7 @@ func dueOf(r *pipeline.Record, queues map[string]*queue) (time.Duration, error) 
 	}
 	offset, err := strconv.Atoi(name[cut+1:])
 	q := queues[name[:cut]]
-	if err != nil || q == nil || offset >= len(q.due) {
+	if err != nil || q == nil || offset < 0 || offset >= len(q.due) {
 		return 0, fmt.Errorf("the merged record at %s has a cause that was not produced", r.Pos)
 	}
 	return q.due[offset], nil
