@@ -19,8 +19,9 @@ import (
 
 // Errors of a client that a caller may want to tell apart.
 var (
-	ErrNotFound     = errors.New("no profile has this identity")
+	ErrNotFound     = errors.New("not found")
 	ErrUnauthorized = errors.New("the daemon wants another token: is SELFSAME_TOKEN the daemon's?")
+	ErrIncomplete   = errors.New("the export is incomplete")
 )
 
 // Limits of a client.
@@ -34,18 +35,20 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
+	long  *http.Client // for answers that take as long as they take
 }
 
 // NewClient returns a client of the daemon at address: HOST:PORT or a URL. An address that the
 // daemon listens on everywhere, such as :8080, is reached on this machine.
 func NewClient(address, token string) *Client {
-	return &Client{base: baseURL(address), token: token, http: &http.Client{
-		Timeout: clientTimeout,
-		// The API never redirects; what does is something else, and is not shown the token.
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}}
+	// The API never redirects; what does is something else, and is not shown the token.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{base: baseURL(address), token: token,
+		http: &http.Client{Timeout: clientTimeout, CheckRedirect: stay},
+		long: &http.Client{CheckRedirect: stay, Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: clientTimeout,
+		}},
+	}
 }
 
 func baseURL(address string) string {
@@ -86,10 +89,77 @@ func (c *Client) Profile(ctx context.Context, q ProfileQuery) ([]byte, error) {
 	return c.get(ctx, "/v1/profiles?"+values.Encode())
 }
 
+// Jobs returns the daemon's jobs as JSON.
+func (c *Client) Jobs(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/jobs") }
+
+// Control returns what became of a control record as JSON. ErrNotFound where none of this id has
+// been applied.
+func (c *Client) Control(ctx context.Context, id string) ([]byte, error) {
+	return c.get(ctx, controlPath+"/"+url.PathEscape(id))
+}
+
 // Status returns the daemon's status as JSON.
 func (c *Client) Status(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/status") }
 
+// ExportQuery says which profiles to export and how.
+type ExportQuery struct {
+	Class  string // "": DefaultClass
+	Policy string // "": the default policy of the class
+	Format string // "ndjson", or "avro" for an object container file; "": ndjson
+	Codec  string // of avro: "null" or "deflate"; "": null
+}
+
+// Export writes all current profiles of one committed state to w and returns how many they are.
+// ErrIncomplete where the daemon has not said that these were all.
+func (c *Client) Export(ctx context.Context, q ExportQuery, w io.Writer) (profiles int, err error) {
+	values := url.Values{}
+	for name, value := range map[string]string{
+		"class": q.Class, "policy": q.Policy, "format": q.Format, "codec": q.Codec,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	response, err := c.ask(ctx, c.long, "/v1/export?"+values.Encode())
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		body, err := c.read(response)
+		if err != nil {
+			return 0, err
+		}
+		return 0, c.refused(response.StatusCode, body)
+	}
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrIncomplete, err)
+	}
+	profiles, err = strconv.Atoi(response.Trailer.Get(ProfilesTrailer))
+	if err != nil {
+		return 0, fmt.Errorf("%w: it ends without the trailer %s, which something on the way to "+
+			"%s may have removed", ErrIncomplete, ProfilesTrailer, c.base)
+	}
+	return profiles, nil
+}
+
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
+	response, err := c.ask(ctx, c.http, path)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := c.read(response)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusOK {
+		return body, nil
+	}
+	return nil, c.refused(response.StatusCode, body)
+}
+
+func (c *Client) ask(ctx context.Context, with *http.Client, path string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not an address of a daemon: want HOST:PORT", c.base)
@@ -97,11 +167,15 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	response, err := c.http.Do(request)
+	response, err := with.Do(request)
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
-	defer response.Body.Close()
+	return response, nil
+}
+
+// read reads an answer that is not long.
+func (c *Client) read(response *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of the daemon at %s: %w", c.base, err)
@@ -110,10 +184,7 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("what answers at %s is not a selfsame daemon: more than %d bytes",
 			c.base, answerBytes)
 	}
-	if response.StatusCode == http.StatusOK {
-		return body, nil
-	}
-	return nil, c.refused(response.StatusCode, body)
+	return body, nil
 }
 
 // unreachable leaves out the request's URL, which holds the identity.
@@ -136,7 +207,7 @@ func (c *Client) refused(code int, body []byte) error {
 	case http.StatusUnauthorized:
 		return ErrUnauthorized
 	case http.StatusNotFound:
-		return ErrNotFound
+		return fmt.Errorf("%w: %s", ErrNotFound, said.Error)
 	}
 	return fmt.Errorf("the daemon at %s refused: %s", c.base, said.Error)
 }

@@ -1,5 +1,5 @@
 // Package api is the daemon's HTTP side: it answers for merged profiles, tells how the daemon is
-// doing, and exports metrics. It reads only.
+// doing, exports metrics, and takes control records, which it only writes to the control topic.
 //
 // Who uses it: the daemon runs one [Server] over a [Backend]; the command line asks through a
 // [Client]. The reference of the endpoints is docs/http.md, that of the metrics docs/metrics.md.
@@ -12,5 +12,6 @@
 //     page can read profiles through a browser by a name that resolves to loopback.
 //  5. Identities and attributes appear in answers alone: no log line, no label and no error of the
 //     client holds one.
-//  6. Everything but /debug/pprof/ and /metrics is JSON, errors too: {"error":"..."}.
+//  6. Everything but exports, /debug/pprof/ and /metrics is JSON, errors too: {"error":"..."}.
+//  7. An export that ends well is complete: one that fails midway cuts the connection.
 package api

@@ -19,6 +19,8 @@ type handler struct {
 	log     *slog.Logger
 	exact   map[string]http.HandlerFunc
 	under   map[string]http.HandlerFunc // none is a prefix of another
+	post    map[string]http.HandlerFunc // what is changed, by exact path
+	exports exports
 }
 
 // Paths that others lie under.
@@ -28,15 +30,19 @@ const (
 )
 
 func newHandler(o Options, b Backend, log *slog.Logger) *handler {
-	h := &handler{backend: b, token: o.Token, log: log}
+	h := &handler{backend: b, token: o.Token, log: log, exports: make(exports, maxExports)}
 	h.exact = map[string]http.HandlerFunc{
 		"/v1/profiles": h.profileByQuery,
+		"/v1/export":   h.export,
 		"/v1/status":   h.status,
+		"/v1/jobs":     h.jobs,
 		"/healthz":     h.health,
 		"/readyz":      h.ready,
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
 	}
-	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath}
+	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath,
+		controlPath + "/": h.controlByID}
+	h.post = map[string]http.HandlerFunc{controlPath: h.postControl}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline
@@ -54,14 +60,24 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admit(w, r) {
 		return
 	}
-	route := h.route(r.URL.EscapedPath())
+	path := r.URL.EscapedPath()
+	if route, ok := h.post[path]; ok {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", "POST")
+			writeError(w, http.StatusMethodNotAllowed, "this path takes control records: use POST")
+			return
+		}
+		route(w, r)
+		return
+	}
+	route := h.route(path)
 	if route == nil {
 		writeError(w, http.StatusNotFound, "there is nothing at this path")
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		writeError(w, http.StatusMethodNotAllowed, "the API reads only: use GET")
+		writeError(w, http.StatusMethodNotAllowed, "this path is for reading: use GET")
 		return
 	}
 	route(w, r)
@@ -122,7 +138,18 @@ func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	body := readiness{Status: "ready", Problems: troubles(h.backend.Stats.Figures())}
+	if len(body.Problems) > 0 {
+		body.Status = "degraded"
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// readiness is the body of GET /readyz. A daemon that does not read one of its topics is ready all
+// the same: what it holds can be asked for, and its other topics go on.
+type readiness struct {
+	Status   string   `json:"status"`
+	Problems []string `json:"problems,omitempty"`
 }
 
 func writeError(w http.ResponseWriter, code int, text string) {

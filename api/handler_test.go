@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 func TestProfiles(t *testing.T) {
@@ -140,19 +141,53 @@ func TestStatus(t *testing.T) {
 	position := int64(3)
 	want := status{
 		Version: "1.2.3", Ready: true, OutboxDepth: w.backend.Store.OutboxDepth(),
+		Inputs: []inputStatus{
+			{Topic: "control", State: "running"}, {Topic: "crm", State: "running"},
+			{Topic: "web", State: "running"},
+		},
 		Partitions: []partitionStatus{{Topic: "crm", Position: &position}},
 		Datasets: []datasetStatus{
+			{Name: pipeline.ControlName, Topic: "control",
+				Rejected: rejections(pipeline.DatasetStats{})},
 			{Name: "crm", Topic: "crm", Entity: "profile", Class: "record", Consumed: 3,
 				Accepted: 2, Rejected: rejections(pipeline.DatasetStats{
 					Rejected: map[pipeline.Reason]uint64{pipeline.ReasonMalformed: 1}})},
 			{Name: "web", Topic: "web", Entity: "profile", Class: "event",
 				Rejected: rejections(pipeline.DatasetStats{})},
 		},
-		Topics: []topicStatus{{Topic: "assignments"}, {Topic: "dead"}, {Topic: "identity"},
-			{Topic: "profiles"}},
+		Topics: []topicStatus{{Topic: "assignments"}, {Topic: "audit"}, {Topic: "dead"},
+			{Topic: "identity"}, {Topic: "profiles"}},
 	}
 	if code != 200 || !reflect.DeepEqual(got, want) || want.OutboxDepth == 0 {
 		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestHalted: what an operator has to know is told wherever one looks.
+func TestHalted(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	halt := pipeline.Chunk{TP: pipeline.TopicPartition{Topic: "crm"}, Kind: pipeline.ChunkHalt,
+		Break: store.Break{Case: store.CaseExpired, Next: 1, LogStart: 5, End: 9}}
+	must(t, w.shard.Apply([]pipeline.Chunk{halt}, w.now.UnixNano()))
+	_, body := w.get("/v1/status")
+	var got status
+	must(t, json.Unmarshal([]byte(body), &got))
+	in := got.Inputs[1]
+	want := breakStatus{Case: "expired", Next: 1, LogStart: 5, End: 9}
+	if in.State != "halted" || *in.Break != want || !strings.Contains(in.Reason, "4 offsets") ||
+		!strings.Contains(in.ToGoOn, "selfsame dataset resume crm --skip") ||
+		in.Since != "2023-11-14T22:13:20Z" || got.Inputs[2].State != "running" {
+		t.Errorf("%s", body)
+	}
+	code, body := w.get("/readyz")
+	if code != 200 || !strings.Contains(body, `"status":"degraded"`) ||
+		!strings.Contains(body, "input topic crm is halted: expired") {
+		t.Errorf("%d %s", code, body)
+	}
+	w.send("crm", ann(2)) // is not consumed
+	if n := w.backend.Stats.Figures().Datasets["crm"].Consumed; n != 1 {
+		t.Errorf("consumed %d of a topic that is halted", n)
 	}
 }
 
@@ -162,16 +197,17 @@ func TestPage(t *testing.T) {
 	must(t, err)
 	page := string(raw)
 	var documented []string
-	headings := regexp.MustCompile(`(?m)^## (GET .*)$`)
+	headings := regexp.MustCompile(`(?m)^## ((?:GET|POST) .*)$`)
 	for _, heading := range headings.FindAllStringSubmatch(page, -1) {
 		for _, endpoint := range strings.Split(heading[1], ", ") {
-			path := strings.TrimPrefix(endpoint, "GET ")
-			documented = append(documented, strings.TrimSuffix(path, "NAMESPACE/VALUE"))
+			path := strings.TrimPrefix(strings.TrimPrefix(endpoint, "GET "), "POST ")
+			path = strings.TrimSuffix(path, "NAMESPACE/VALUE")
+			documented = append(documented, strings.TrimSuffix(path, "ID"))
 		}
 	}
 	w := newWorld(t)
 	h := newHandler(Options{Pprof: true}, w.backend, slog.New(slog.DiscardHandler))
-	served := slices.Collect(maps.Keys(h.under))
+	served := slices.AppendSeq(slices.Collect(maps.Keys(h.under)), maps.Keys(h.post))
 	for path := range h.exact {
 		if !strings.HasPrefix(path, pprofPath) {
 			served = append(served, path)
@@ -182,7 +218,8 @@ func TestPage(t *testing.T) {
 	if len(served) == 0 || !slices.Equal(documented, served) {
 		t.Errorf("docs/http.md has %v, served are %v", documented, served)
 	}
-	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{}} {
+	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{},
+		inputStatus{}, breakStatus{}, readiness{}, jobStatus{}, controlStatus{}} {
 		for field := range reflect.TypeOf(body).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(page, "`"+name+"`") {
@@ -190,7 +227,7 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"identity", "class", "policy", "provenance"} {
+	for _, name := range []string{"identity", "class", "policy", "provenance", "format", "codec"} {
 		if !strings.Contains(page, "| `"+name+"` |") {
 			t.Errorf("docs/http.md lacks parameter %s", name)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 // metricsHandler serves what there is to know of a backend.
@@ -41,6 +42,9 @@ type metrics struct {
 	consumed, accepted, rejected, duplicate, superseded *prometheus.Desc
 	emitted, tombstones, blocked, links                 *prometheus.Desc
 	commits, commitSeconds, lag, position, outbox       *prometheus.Desc
+	inputState, lost                                    *prometheus.Desc
+	jobs, units, unitsDone, jobsDone                    *prometheus.Desc
+	timers, timersFired                                 *prometheus.Desc
 	disk, wal, memtable, cache, hits, misses, debt, l0  *prometheus.Desc
 	build                                               *prometheus.Desc
 }
@@ -65,6 +69,15 @@ func newCollector(b Backend) *collector {
 		lag:           d("lag_records", "Records not yet fetched.", "topic", "partition"),
 		position:      d("position", "Offset of the next record to consume.", "topic", "partition"),
 		outbox:        d("outbox_depth", "Output entries not yet acknowledged by Kafka."),
+		inputState:    d("input_state", "1 for the state that a topic is in.", "topic", "state"),
+		lost:          d("input_lost_records_total", "Offsets passed over unread.", "topic"),
+
+		jobs:        d("jobs_running", "Jobs under way.", "kind"),
+		units:       d("job_units", "Units of running jobs; an estimate.", "kind"),
+		unitsDone:   d("job_units_done", "Of them, worked off.", "kind"),
+		jobsDone:    d("jobs_done_total", "Jobs that have ended."),
+		timers:      d("timers_waiting", "Timers that have not been worked off."),
+		timersFired: d("timers_fired_total", "Timers that have been worked off."),
 
 		disk:     d("store_disk_bytes", "Size of all files but the log being written."),
 		wal:      d("store_wal_bytes", "Bytes in the write-ahead log."),
@@ -84,8 +97,9 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	m := &c.metrics
 	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
 		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.commitSeconds,
-		m.lag, m.position, m.outbox, m.disk, m.wal, m.memtable, m.cache, m.hits, m.misses, m.debt,
-		m.l0, m.build} {
+		m.lag, m.position, m.outbox, m.inputState, m.lost, m.jobs, m.units, m.unitsDone,
+		m.jobsDone, m.timers, m.timersFired, m.disk, m.wal, m.memtable, m.cache,
+		m.hits, m.misses, m.debt, m.l0, m.build} {
 		to <- d
 	}
 }
@@ -96,6 +110,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	f := c.figures()
 	c.collectRecords(out, f)
 	c.collectProgress(out, f)
+	c.collectBackground(out, f)
 	c.collectStore(out)
 	out.gauge(c.metrics.build, 1, c.backend.Version, runtime.Version())
 }
@@ -138,6 +153,44 @@ func (c *collector) collectProgress(out sending, f pipeline.Figures) {
 		out.gauge(c.metrics.position, float64(n), tp.Topic, strconv.Itoa(int(tp.Partition)))
 	}
 	out.gauge(c.metrics.outbox, float64(c.backend.Store.OutboxDepth()))
+	c.collectInputs(out, f)
+}
+
+// collectBackground sums up jobs by kind: their ids are texts of operators, and no labels.
+func (c *collector) collectBackground(out sending, f pipeline.Figures) {
+	type sums struct{ jobs, units, done float64 }
+	kinds := map[string]sums{}
+	for _, kind := range pipeline.JobKinds() {
+		kinds[kind] = sums{}
+	}
+	for i := range f.Jobs {
+		job := &f.Jobs[i]
+		s := kinds[job.Kind]
+		kinds[job.Kind] = sums{s.jobs + 1, s.units + float64(job.Total), s.done + float64(job.Done)}
+	}
+	for kind, s := range kinds {
+		out.gauge(c.metrics.jobs, s.jobs, kind)
+		out.gauge(c.metrics.units, s.units, kind)
+		out.gauge(c.metrics.unitsDone, s.done, kind)
+	}
+	out.counter(c.metrics.jobsDone, f.JobsDone)
+	out.gauge(c.metrics.timers, float64(f.TimersWaiting))
+	out.counter(c.metrics.timersFired, f.TimersFired)
+}
+
+func (c *collector) collectInputs(out sending, f pipeline.Figures) {
+	for topic, in := range f.Inputs {
+		for _, state := range store.InputStates() {
+			is := 0.0
+			if in.State == state {
+				is = 1
+			}
+			out.gauge(c.metrics.inputState, is, topic, state.String())
+		}
+	}
+	for topic, n := range f.Lost {
+		out.counter(c.metrics.lost, n, topic)
+	}
 }
 
 func (c *collector) collectStore(out sending) {

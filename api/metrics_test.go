@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 // TestMetricsAddUp takes the sums from the text that a scraper reads.
@@ -86,9 +87,14 @@ func TestMetricsText(t *testing.T) {
 			Datasets: map[string]pipeline.DatasetStats{"crm": {Consumed: 10, Accepted: 1,
 				Duplicate: 2, Superseded: 3, Rejected: map[pipeline.Reason]uint64{"too_old": 4}}},
 			Emitted: map[string]uint64{"profiles": 5}, Tombstones: 6, Blocked: 7, LinksDecided: 8,
+			Jobs: []store.Job{{Kind: "purge", Done: 3, Total: 8},
+				{Kind: "purge", Done: 1, Total: 2}},
+			JobsDone: 13, TimersWaiting: 14, TimersFired: 15,
 			Commits: 4, CommitSeconds: 12.5,
 			Lag:       map[pipeline.TopicPartition]int64{tp: 9},
 			Positions: map[pipeline.TopicPartition]int64{tp: 11},
+			Inputs:    map[string]pipeline.InputStatus{"crm": {State: store.InputHalted}},
+			Lost:      map[string]uint64{"crm": 12},
 		}
 		for i, bound := range pipeline.CommitBounds() {
 			if bound >= .05 {
@@ -119,6 +125,16 @@ func TestMetricsText(t *testing.T) {
 		`selfsame_lag_records{partition="3",topic="crm"} 9`,
 		`selfsame_position{partition="3",topic="crm"} 11`,
 		`selfsame_outbox_depth 0`,
+		`selfsame_jobs_running{kind="purge"} 2`,
+		`selfsame_jobs_running{kind="remerge"} 0`,
+		`selfsame_job_units{kind="purge"} 10`,
+		`selfsame_job_units_done{kind="purge"} 4`,
+		`selfsame_jobs_done_total 13`,
+		`selfsame_timers_waiting 14`,
+		`selfsame_timers_fired_total 15`,
+		`selfsame_input_state{state="halted",topic="crm"} 1`,
+		`selfsame_input_state{state="running",topic="crm"} 0`,
+		`selfsame_input_lost_records_total{topic="crm"} 12`,
 		`selfsame_build_info{go_version="` + runtime.Version() + `",version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, "\n"+want+"\n") {

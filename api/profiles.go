@@ -71,15 +71,22 @@ func readQuery(raw, identity string) (q profileQuery, err error) {
 	if err != nil {
 		return q, fmt.Errorf("reading the query: %w", err)
 	}
+	return q, readParameters(values, func(name, value string) error {
+		return q.set(name, value, identity)
+	})
+}
+
+// readParameters calls set for each parameter, until it fails. None may be given twice.
+func readParameters(values url.Values, set func(name, value string) error) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if len(values[name]) > 1 {
-			return q, fmt.Errorf("parameter %q is given twice", name)
+			return fmt.Errorf("parameter %q is given twice", name)
 		}
-		if err := q.set(name, values[name][0], identity); err != nil {
-			return q, err
+		if err := set(name, values[name][0]); err != nil {
+			return err
 		}
 	}
-	return q, nil
+	return nil
 }
 
 func (q *profileQuery) set(name, value, identity string) error {

@@ -21,10 +21,12 @@ type Backend struct {
 	Ready   func() error // why the daemon is not ready; nil when it is
 	Version string
 	Model   *pipeline.Model
+	// Control writes a control record to the control topic, acknowledged by Kafka.
+	Control func(ctx context.Context, id string, record []byte) error
 }
 
 // Limits of a connection. Answers are small; the longest is a CPU profile, of 30 seconds unless
-// asked otherwise.
+// asked otherwise. An export takes as long as it takes, but each of its writes has writeTimeout.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
@@ -39,13 +41,15 @@ type Server struct {
 	options  Options
 	log      *slog.Logger
 	http     *http.Server
+	exports  exports
 	listener net.Listener
 }
 
 // New returns a server that does not listen yet.
 func New(o Options, b Backend, log *slog.Logger) *Server {
-	return &Server{options: o, log: log, http: &http.Server{
-		Handler:           http.MaxBytesHandler(newHandler(o, b, log), bodyBytes),
+	h := newHandler(o, b, log)
+	return &Server{options: o, log: log, exports: h.exports, http: &http.Server{
+		Handler:           http.MaxBytesHandler(h, bodyBytes),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -84,6 +88,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	err := s.shutdown(context.WithoutCancel(ctx))
 	<-served
+	s.exports.close() // those that were cut off read the store until they notice
 	return err
 }
 

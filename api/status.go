@@ -15,6 +15,7 @@ type status struct {
 	Ready       bool              `json:"ready"`
 	Reason      string            `json:"reason,omitempty"` // why it is not ready
 	OutboxDepth int               `json:"outbox_depth"`
+	Inputs      []inputStatus     `json:"inputs"`
 	Partitions  []partitionStatus `json:"partitions"`
 	Datasets    []datasetStatus   `json:"datasets"`
 	Topics      []topicStatus     `json:"topics"`
@@ -48,6 +49,7 @@ func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
 	f := h.backend.Stats.Figures()
 	s := status{
 		Version: h.backend.Version, Ready: true, OutboxDepth: h.backend.Store.OutboxDepth(),
+		Inputs:     inputStatuses(f),
 		Partitions: partitionStatuses(f), Datasets: datasetStatuses(f, h.backend.Model),
 		Topics: topicStatuses(f),
 	}
@@ -90,6 +92,9 @@ func datasetStatuses(f pipeline.Figures, model *pipeline.Model) []datasetStatus 
 			Rejected: rejections(d)}
 		if ds := model.Dataset(name); ds != nil {
 			s.Topic, s.Entity, s.Class = ds.Topic, ds.Entity, className(ds.Class)
+		}
+		if name == pipeline.ControlName {
+			s.Topic = model.ControlTopic
 		}
 		all = append(all, s)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,8 @@ func model(t *testing.T) *pipeline.Model {
 	return &pipeline.Model{
 		IDKey:           []byte("0123456789abcdef0123456789abcdef"),
 		DeadLetterTopic: "dead",
+		ControlTopic:    "control",
+		AuditTopic:      "audit",
 		Limits:          pipeline.DefaultLimits(),
 		Entities: []*pipeline.Entity{{
 			Name: "profile", Rules: rules,
@@ -76,6 +79,8 @@ type world struct {
 	now     time.Time
 	log     strings.Builder
 	broken  error // why it is not ready
+
+	controlled []string // ids of control records that were written
 }
 
 func newWorld(t *testing.T) *world {
@@ -92,8 +97,15 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{t: t, shard: shard, decoder: pipeline.NewDecoder(m),
 		next: map[string]int64{}, now: start}
-	w.backend = Backend{Lookup: pipeline.NewLookup(m, s), Stats: shard.Stats(), Store: s,
-		Ready: func() error { return w.broken }, Version: "1.2.3", Model: m}
+	control := func(_ context.Context, id string, record []byte) error {
+		if w.broken == nil {
+			w.controlled = append(w.controlled, id)
+			w.send("control", string(record))
+		}
+		return w.broken
+	}
+	w.backend = Backend{Control: control, Lookup: pipeline.NewLookup(m, s), Stats: shard.Stats(),
+		Store: s, Ready: func() error { return w.broken }, Version: "1.2.3", Model: m}
 	return w
 }
 

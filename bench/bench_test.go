@@ -87,7 +87,8 @@ func TestCauseNamesWhatWasProduced(t *testing.T) {
 	if due, err := dueOf(record("in.events/2/1"), queues); err != nil || due != 7 {
 		t.Errorf("due %v, %v; want 7", due, err)
 	}
-	for _, cause := range []string{"", "in.events/2/2", "in.events/3/0", "in.events/2/x", "in.events/2/-1"} {
+	for _, cause := range []string{"", "in.events/2/2", "in.events/3/0", "in.events/2/x",
+		"in.events/2/-1"} {
 		if _, err := dueOf(record(cause), queues); err == nil {
 			t.Errorf("cause %q is taken", cause)
 		}

@@ -221,8 +221,9 @@ func (c *Config) StoreOptions() store.Options {
 func (c *Config) PipelineOptions() pipeline.Options {
 	p := c.file.Pipeline
 	return pipeline.Options{BatchRecords: p.BatchRecords, BatchDelay: time.Duration(p.BatchDelay),
-		ShutdownTimeout: time.Duration(p.ShutdownTimeout),
-		OffsetsInterval: time.Duration(p.OffsetsInterval)}
+		ShutdownTimeout:  time.Duration(p.ShutdownTimeout),
+		OffsetsInterval:  time.Duration(p.OffsetsInterval),
+		MetadataInterval: time.Duration(p.MetadataInterval)}
 }
 
 // HTTPOptions returns how to serve the API.
@@ -266,10 +267,12 @@ func defaults() file {
 		Store: storeFile{Cache: Bytes(s.CacheBytes), Memtable: Bytes(s.MemtableBytes),
 			MaxOpenFiles: s.MaxOpenFiles},
 		Pipeline: pipelineFile{BatchRecords: o.BatchRecords, BatchDelay: Duration(o.BatchDelay),
-			ShutdownTimeout: Duration(o.ShutdownTimeout),
-			OffsetsInterval: Duration(o.OffsetsInterval)},
+			ShutdownTimeout:  Duration(o.ShutdownTimeout),
+			OffsetsInterval:  Duration(o.OffsetsInterval),
+			MetadataInterval: Duration(o.MetadataInterval)},
 		Limits: limitsFile{RecordBytes: Bytes(l.RecordBytes), OutputBytes: Bytes(l.OutputBytes),
 			LeavesPerFragment: l.LeavesPerFragment, EventIDBytes: Bytes(l.EventIDBytes)},
-		Output: outputFile{Partitions: 4, Replication: -1},
+		Control: controlFile{Topic: "selfsame.control", Audit: "selfsame.audit"},
+		Output:  outputFile{Partitions: 4, Replication: -1},
 	}
 }

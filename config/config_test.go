@@ -66,8 +66,12 @@ func TestRetailExample(t *testing.T) {
 	if crm.Identities[1].Path != "email_addr" || crm.Mode != pipeline.OpUpsert || !crm.Tombstones {
 		t.Errorf("crm: paths after map are turned back into those of the schema: %+v", crm)
 	}
-	if n := len(cfg.OwnedTopics()); n != 4 {
-		t.Errorf("%d owned topics, want 4", n)
+	if n := len(cfg.OwnedTopics()); n != 6 {
+		t.Errorf("%d owned topics, want 6", n)
+	}
+	if crm.RejectedWindow != pipeline.DefaultRejectedWindow ||
+		crm.MaxRejectedShare != pipeline.DefaultMaxRejectedShare {
+		t.Errorf("crm bears other rejections than by default: %+v", crm)
 	}
 }
 

@@ -35,6 +35,7 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	}
 	b.enums()
 	b.start()
+	b.rejects()
 	var err error
 	if b.ds.Schema, err = b.c.readSchema(f.Schema); err != nil {
 		b.wrong("schema", "%v", err)
@@ -74,6 +75,9 @@ func (b *datasetBuilder) enums() {
 		[]bool{false, true})
 	ds.IgnoreUnknown = choose(b, "unknown_fields", f.UnknownFields, []string{"reject", "ignore"},
 		[]bool{false, true})
+	ds.Continuity = choose(b, "continuity", f.Continuity, []string{"halt", "rewind", "skip"},
+		[]pipeline.Continuity{pipeline.ContinuityHalt, pipeline.ContinuityRewind,
+			pipeline.ContinuitySkip})
 	event := ds.Class == pipeline.ClassEvent
 	if f.Class == "" {
 		b.wrong("class", "is missing: record or event")
@@ -100,6 +104,27 @@ func (b *datasetBuilder) start() {
 			b.wrong("start", "%q is not earliest, latest or a time in RFC 3339", b.f.Start)
 		}
 		b.ds.Start = pipeline.Start{Kind: pipeline.StartTime, At: at}
+	}
+}
+
+// maxRejectedWindow bounds the memory that a dataset's window takes.
+const maxRejectedWindow = 1_000_000
+
+// rejects reads how many rejections a dataset bears.
+func (b *datasetBuilder) rejects() {
+	b.ds.MaxRejectedShare, b.ds.RejectedWindow = pipeline.DefaultMaxRejectedShare,
+		pipeline.DefaultRejectedWindow
+	if share := b.f.MaxRejectedShare; share != nil {
+		b.ds.MaxRejectedShare = *share
+	}
+	if window := b.f.RejectedWindow; window != nil {
+		b.ds.RejectedWindow = *window
+	}
+	if share := b.ds.MaxRejectedShare; !(share >= 0 && share <= 1) {
+		b.wrong("max_rejected_share", "must be 0 to 1")
+	}
+	if window := b.ds.RejectedWindow; window < 1 || window > maxRejectedWindow {
+		b.wrong("rejected_window", "must be 1 to %d", maxRejectedWindow)
 	}
 }
 

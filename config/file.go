@@ -14,6 +14,7 @@ type file struct {
 	Limits      limitsFile         `yaml:"limits"`
 	Entities    map[string]entity  `yaml:"entities"`
 	DeadLetters topicFile          `yaml:"dead_letters"`
+	Control     controlFile        `yaml:"control"`
 	Output      outputFile         `yaml:"output"`
 	Datasets    map[string]dataset `yaml:"datasets"`
 }
@@ -69,6 +70,8 @@ type pipelineFile struct {
 	BatchDelay      Duration `yaml:"batch_delay"`
 	ShutdownTimeout Duration `yaml:"shutdown_timeout"`
 	OffsetsInterval Duration `yaml:"offsets_interval"`
+
+	MetadataInterval Duration `yaml:"metadata_interval"`
 }
 
 type limitsFile struct {
@@ -113,6 +116,11 @@ type topicFile struct {
 	Topic string `yaml:"topic"`
 }
 
+type controlFile struct {
+	Topic string `yaml:"topic"`
+	Audit string `yaml:"audit"`
+}
+
 type outputFile struct {
 	Partitions  int32 `yaml:"partitions"`
 	Replication int16 `yaml:"replication"`
@@ -136,6 +144,10 @@ type dataset struct {
 	MaxFuture     Duration          `yaml:"max_future"`
 	Retention     Duration          `yaml:"retention"`
 	Start         string            `yaml:"start"`
+	Continuity    string            `yaml:"continuity"`
+
+	MaxRejectedShare *float64 `yaml:"max_rejected_share"`
+	RejectedWindow   *int     `yaml:"rejected_window"`
 }
 
 type identityField struct {

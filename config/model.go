@@ -15,6 +15,7 @@ import (
 // build makes the model. Everything wrong is in p; the model is only good where p is empty.
 func (c *Config) build(p *problems) *pipeline.Model {
 	m := &pipeline.Model{IDKey: c.idKey, DeadLetterTopic: c.file.DeadLetters.Topic,
+		ControlTopic: c.file.Control.Topic, AuditTopic: c.file.Control.Audit,
 		Limits: pipeline.Limits{
 			RecordBytes:       int(c.file.Limits.RecordBytes),
 			LeavesPerFragment: c.file.Limits.LeavesPerFragment,
@@ -23,6 +24,9 @@ func (c *Config) build(p *problems) *pipeline.Model {
 		}}
 	if m.DeadLetterTopic == "" {
 		p.add([]string{"dead_letters", "topic"}, "is missing")
+	}
+	if m.ControlTopic == "" || m.AuditTopic == "" {
+		p.add([]string{"control"}, "topic and audit must name topics")
 	}
 	if len(c.file.Entities) == 0 {
 		p.add([]string{"entities"}, "at least one entity class is needed, such as profile")
@@ -38,7 +42,7 @@ func (c *Config) build(p *problems) *pipeline.Model {
 		m.Datasets = append(m.Datasets, b.build())
 	}
 	checkTopics(p, m)
-	checkStarts(p, m)
+	checkShared(p, m)
 	compose(p, m)
 	return m
 }
@@ -113,6 +117,8 @@ func checkTopics(p *problems, m *pipeline.Model) {
 		claim(topic, "input")
 	}
 	claim(m.DeadLetterTopic, "dead letters")
+	claim(m.ControlTopic, "control topic")
+	claim(m.AuditTopic, "audit topic")
 	for _, e := range m.Entities {
 		claim(e.IdentityTopic, "identity topic of "+e.Name)
 		claim(e.AssignmentTopic, "assignment topic of "+e.Name)
@@ -122,8 +128,9 @@ func checkTopics(p *problems, m *pipeline.Model) {
 	}
 }
 
-// checkStarts: datasets that share a topic are read together, so they start together.
-func checkStarts(p *problems, m *pipeline.Model) {
+// checkShared: datasets that share a topic are read together, so they start together, and what is
+// done about a topic that does not go on is done for all of them.
+func checkShared(p *problems, m *pipeline.Model) {
 	first := map[string]*pipeline.Dataset{}
 	for _, ds := range m.Datasets {
 		other := first[ds.Topic]
@@ -131,9 +138,15 @@ func checkStarts(p *problems, m *pipeline.Model) {
 			first[ds.Topic] = ds
 			continue
 		}
-		if other.Start != ds.Start {
-			p.add([]string{"datasets", ds.Name, "start"},
+		differs := func(key string) {
+			p.add([]string{"datasets", ds.Name, key},
 				"differs from that of dataset %s, which shares topic %s", other.Name, ds.Topic)
+		}
+		if other.Start != ds.Start {
+			differs("start")
+		}
+		if other.Continuity != ds.Continuity {
+			differs("continuity")
 		}
 	}
 }

@@ -24,5 +24,12 @@ func (c *Config) OwnedTopics() []kafka.TopicSpec {
 			add(e.Policies[i].Topic, "compact", max(1<<20, c.model.Limits.OutputBytes+room))
 		}
 	}
+	log := func(name string, partitions int32) {
+		specs = append(specs, kafka.TopicSpec{Name: name, Owned: true, Partitions: partitions,
+			ReplicationFactor: c.file.Output.Replication,
+			Configs:           map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}})
+	}
+	log(c.model.ControlTopic, 1) // what is asked for has one order
+	log(c.model.AuditTopic, c.file.Output.Partitions)
 	return specs
 }

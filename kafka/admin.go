@@ -31,13 +31,14 @@ const (
 	maxMessageBytes = "max.message.bytes"
 )
 
-// EnsureTopics creates the owned topics that are missing and checks those that exist. The error
-// lists everything that is not as it should be, with the command that mends it.
+// EnsureTopics creates the owned topics that are missing, unless one of others is missing, and
+// checks those that exist. The error lists everything that is not as it should be, with the command
+// that mends it.
 func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 	var errs []error
 	var existing, missing []TopicSpec
 	for _, spec := range specs {
-		ok, err := c.TopicExists(ctx, spec.Name)
+		ok, err := c.topicExists(ctx, spec)
 		switch {
 		case err != nil:
 			return err
@@ -49,8 +50,12 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 			errs = append(errs, c.missingTopic(spec))
 		}
 	}
-	raced, err := c.createTopics(ctx, missing)
-	errs = append(errs, err)
+	var raced []TopicSpec
+	if len(errs) == 0 {
+		var err error
+		raced, err = c.createTopics(ctx, missing)
+		errs = append(errs, err)
+	}
 	for _, spec := range append(existing, raced...) {
 		errs = append(errs, c.checkTopic(ctx, spec))
 	}
@@ -65,8 +70,24 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 	return nil
 }
 
-// leaderWait is the pause between two looks for the leaders of a new topic.
-const leaderWait = 20 * time.Millisecond
+// Looking for a new topic.
+const (
+	leaderWait = 20 * time.Millisecond // between two looks for it or for its leaders
+	topicWait  = time.Second           // for one that another has just created
+)
+
+// topicExists reports whether the topic is there. One of others is looked for a while before it is
+// said to be missing: a broker learns of a topic a moment after it was created.
+func (c *Client) topicExists(ctx context.Context, spec TopicSpec) (bool, error) {
+	waiting, cancel := context.WithTimeout(ctx, topicWait)
+	defer cancel()
+	for {
+		ok, err := c.TopicExists(ctx, spec.Name)
+		if ok || err != nil || spec.Owned || pause(waiting, leaderWait) != nil {
+			return ok, err
+		}
+	}
+}
 
 // awaitLeaders waits until all partitions of a topic that was just created can be used. The cluster
 // tells of a topic a moment before its leaders have taken their places.
@@ -93,7 +114,7 @@ func (c *Client) missingTopic(spec TopicSpec) error {
 
 // TopicExists reports whether the cluster has the topic.
 func (c *Client) TopicExists(ctx context.Context, topic string) (bool, error) {
-	_, err := c.Source().Partitions(ctx, topic)
+	_, err := c.Source().Describe(ctx, topic)
 	if errors.Is(err, pipeline.ErrUnknownTopic) {
 		return false, nil
 	}

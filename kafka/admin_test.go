@@ -11,6 +11,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"selfsame/pipeline"
 )
@@ -53,6 +54,7 @@ func TestEnsureTopicsComplains(t *testing.T) {
 			"cleanup.policy": "compact,delete", "max.message.bytes": "9000000",
 		}},
 		{Name: "foreign"},
+		{Name: "own", Owned: true},
 	})
 	if err == nil {
 		t.Fatal("nothing to complain about")
@@ -73,9 +75,62 @@ func TestEnsureTopicsComplains(t *testing.T) {
 			t.Errorf("not said: %s\nin: %v", want, err)
 		}
 	}
-	if ok, _ := c.TopicExists(t.Context(), "foreign"); ok {
-		t.Error("a topic of others was created")
+	for _, topic := range []string{"foreign", "own"} {
+		if ok, _ := c.TopicExists(t.Context(), topic); ok {
+			t.Errorf("topic %s was created", topic)
+		}
 	}
+}
+
+// TestEnsureTopicsLooksTwice: a topic that is being created by another is found.
+func TestEnsureTopicsLooksTwice(t *testing.T) {
+	cluster := startCluster(t)
+	c := connect(t, cluster.ListenAddrs())
+	made := make(chan error, 1)
+	time.AfterFunc(100*time.Millisecond, func() { made <- cluster.CreateTopic("new", 1, nil) })
+	if err := c.EnsureTopics(t.Context(), []TopicSpec{{Name: "new"}}); err != nil {
+		t.Error(err)
+	}
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOffsetsWithoutCoordinator: the first commit of a new cluster waits for the coordinator.
+func TestOffsetsWithoutCoordinator(t *testing.T) {
+	cluster := startCluster(t)
+	makeTopic(t, cluster, "t", 2)
+	c := connect(t, cluster.ListenAddrs())
+	refused := 0
+	cluster.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (
+		kmsg.Response, error, bool) {
+		if refused == 2 {
+			return nil, nil, false
+		}
+		refused++
+		cluster.KeepControl()
+		return refuseCommit(req.(*kmsg.OffsetCommitRequest)), nil, true
+	})
+	offsets := map[pipeline.TopicPartition]int64{{Topic: "t"}: 1, {Topic: "t", Partition: 1}: 2}
+	if err := c.CommitOffsets(t.Context(), "g", offsets); err != nil || refused != 2 {
+		t.Errorf("after %d refusals: %v", refused, err)
+	}
+}
+
+func refuseCommit(req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitResponse {
+	res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+	for _, topic := range req.Topics {
+		one := kmsg.NewOffsetCommitResponseTopic()
+		one.Topic = topic.Topic
+		for _, p := range topic.Partitions {
+			partition := kmsg.NewOffsetCommitResponseTopicPartition()
+			partition.Partition = p.Partition
+			partition.ErrorCode = int16(kafkago.NotCoordinatorForGroup)
+			one.Partitions = append(one.Partitions, partition)
+		}
+		res.Topics = append(res.Topics, one)
+	}
+	return res
 }
 
 func TestOffsets(t *testing.T) {

@@ -95,12 +95,12 @@ func TestNobodyThere(t *testing.T) {
 	c := connect(t, []string{addr})
 	tp := pipeline.TopicPartition{Topic: "t"}
 	_, fetchErr := c.Source().Fetch(t.Context(), tp, 0)
-	_, partitionsErr := c.Source().Partitions(t.Context(), "t")
+	_, describeErr := c.Source().Describe(t.Context(), "t")
 	_, produceErr := c.Sink().Produce(t.Context(), sampleBatch(1))
 	_, openErr := c.Sink().Open(t.Context(), "id")
 	_, existsErr := c.TopicExists(t.Context(), "t")
 	for call, err := range map[string]error{
-		"ping": c.Ping(t.Context()), "fetch": fetchErr, "partitions": partitionsErr,
+		"ping": c.Ping(t.Context()), "fetch": fetchErr, "describe": describeErr,
 		"produce": produceErr, "open": openErr, "exists": existsErr,
 	} {
 		if err == nil || errors.Is(err, pipeline.ErrUnknownTopic) {

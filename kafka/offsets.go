@@ -2,22 +2,44 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
 	"selfsame/pipeline"
 )
 
+// How long a commit of offsets is tried again while the group has no coordinator: at the first
+// commit of a new cluster that takes a second or two.
+const (
+	coordinatorPatience = 3 * time.Second
+	coordinatorWait     = 100 * time.Millisecond
+)
+
 // CommitOffsets writes group offsets without being a member of the group, for dashboards that show
-// its lag. Kafka refuses it while the group has members.
+// its lag. Kafka refuses it while the group has members. It takes coordinatorPatience longer than a
+// request where the group's coordinator is not in its place yet.
 func (c *Client) CommitOffsets(ctx context.Context, group string,
 	offsets map[pipeline.TopicPartition]int64) error {
 	if len(offsets) == 0 {
 		return nil
 	}
+	patience, cancel := context.WithTimeout(ctx, coordinatorPatience)
+	defer cancel()
+	for {
+		err := c.commitOnce(ctx, group, offsets)
+		if !isCoordinatorBusy(err) || pause(patience, coordinatorWait) != nil {
+			return err
+		}
+	}
+}
+
+// commitOnce reports of several partitions that failed the first, in order.
+func (c *Client) commitOnce(ctx context.Context, group string,
+	offsets map[pipeline.TopicPartition]int64) error {
 	ctx, cancel := c.limit(ctx, 0)
 	defer cancel()
 	res, err := c.calls.OffsetCommit(ctx, &kafkago.OffsetCommitRequest{
@@ -28,16 +50,22 @@ func (c *Client) CommitOffsets(ctx context.Context, group string,
 	if err != nil {
 		return fmt.Errorf("committing offsets of %s: %w", group, c.failed(ctx, err))
 	}
-	var errs []error
-	for topic, partitions := range res.Topics {
-		for _, p := range partitions {
-			if p.Error != nil {
-				errs = append(errs, fmt.Errorf("committing the offset of %s/%d for %s: %w",
-					topic, p.Partition, group, named(p.Error)))
+	failed := 0
+	for _, topic := range slices.Sorted(maps.Keys(res.Topics)) {
+		for _, p := range res.Topics[topic] {
+			if p.Error == nil {
+				continue
+			}
+			if failed++; failed == 1 {
+				err = fmt.Errorf("committing the offset of %s/%d for %s: %w",
+					topic, p.Partition, group, named(p.Error))
 			}
 		}
 	}
-	return errors.Join(errs...)
+	if failed > 1 {
+		err = fmt.Errorf("%w, and %d more", err, failed-1)
+	}
+	return err
 }
 
 func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafkago.OffsetCommit {
@@ -59,12 +87,12 @@ func commitsByTopic(offsets map[pipeline.TopicPartition]int64) map[string][]kafk
 // counting what open transactions have written.
 func (c *Client) EndOffsets(ctx context.Context, topic string) (
 	map[pipeline.TopicPartition]int64, error) {
-	partitions, err := c.Source().Partitions(ctx, topic)
+	found, err := c.Source().Describe(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
 	ends := map[pipeline.TopicPartition]int64{}
-	for _, p := range partitions {
+	for _, p := range found.Partitions {
 		tp := pipeline.TopicPartition{Topic: topic, Partition: p}
 		if ends[tp], err = c.endOffset(ctx, tp); err != nil {
 			return nil, fmt.Errorf("asking for the end of %s: %w", tp, named(c.failed(ctx, err)))

@@ -24,7 +24,8 @@ type rawCall struct {
 	tp       pipeline.TopicPartition // whose leader is asked; any broker where the topic is empty
 	clientID string
 	request  kmsg.Request
-	maxBytes int64 // of the response
+	newer    kmsg.Request // sent in its place where the broker speaks its version; nil: never
+	maxBytes int64        // of the response
 }
 
 // rawAnswer is what a rawCall brings back.
@@ -66,19 +67,91 @@ func (r *rawCall) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 
 // RawExchange implements protocol.RawExchanger.
 func (r *rawCall) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	request := r.request
+	if r.newer != nil {
+		speaks, err := r.speaks(rw, r.newer)
+		if err != nil {
+			return nil, err
+		}
+		if speaks {
+			request = r.newer
+		}
+	}
+	response, err := r.exchange(rw, request)
+	if err != nil {
+		return nil, err
+	}
+	return &rawAnswer{response}, nil
+}
+
+// exchange sends one request and reads the answer.
+func (r *rawCall) exchange(rw io.ReadWriter, request kmsg.Request) (kmsg.Response, error) {
 	formatter := kmsg.NewRequestFormatter(kmsg.FormatterClientID(r.clientID))
-	if _, err := rw.Write(formatter.AppendRequest(nil, r.request, correlation)); err != nil {
+	if _, err := rw.Write(formatter.AppendRequest(nil, request, correlation)); err != nil {
 		return nil, fmt.Errorf("sending the request: %w", err)
 	}
 	body, err := readFrame(rw, r.maxBytes)
 	if err != nil {
 		return nil, err
 	}
-	response := r.request.ResponseKind()
+	response := request.ResponseKind()
+	if response.IsFlexible() {
+		if body, err = cutTags(body); err != nil {
+			return nil, err
+		}
+	}
 	if err := response.ReadFrom(body); err != nil {
 		return nil, fmt.Errorf("decoding the response: %w", err)
 	}
-	return &rawAnswer{response}, nil
+	return response, nil
+}
+
+// speaks asks the broker at the other end whether it speaks the version of request. The Transport
+// has asked it too, but tells the versions that it speaks itself only.
+func (r *rawCall) speaks(rw io.ReadWriter, request kmsg.Request) (bool, error) {
+	ask := kmsg.NewPtrApiVersionsRequest() // version 0: no flexible fields
+	answer, err := r.exchange(rw, ask)
+	if err != nil {
+		return false, fmt.Errorf("asking for versions: %w", err)
+	}
+	versions := answer.(*kmsg.ApiVersionsResponse)
+	if err := codeError(versions.ErrorCode); err != nil {
+		return false, fmt.Errorf("asking for versions: %w", err)
+	}
+	for _, k := range versions.ApiKeys {
+		if k.ApiKey == request.Key() {
+			return k.MinVersion <= request.GetVersion() && request.GetVersion() <= k.MaxVersion, nil
+		}
+	}
+	return false, nil
+}
+
+// cutTags returns what follows the tagged fields in the header of a flexible response.
+func cutTags(b []byte) ([]byte, error) {
+	count, b, ok := cutUvarint(b)
+	for range count {
+		var size uint64
+		if _, b, ok = cutUvarint(b); !ok {
+			break
+		}
+		if size, b, ok = cutUvarint(b); !ok || size > uint64(len(b)) {
+			ok = false
+			break
+		}
+		b = b[size:]
+	}
+	if !ok {
+		return nil, errors.New("reading the response: its header is cut short")
+	}
+	return b, nil
+}
+
+func cutUvarint(b []byte) (n uint64, rest []byte, ok bool) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 {
+		return 0, nil, false
+	}
+	return n, b[size:], true
 }
 
 func readFrame(r io.Reader, maxBytes int64) ([]byte, error) {
@@ -120,11 +193,19 @@ func (c *Client) callAny(ctx context.Context, req kmsg.Request) (kmsg.Response, 
 	return c.callRaw(ctx, pipeline.TopicPartition{}, req)
 }
 
+// callNewest sends newer to any broker that speaks its version, and old to any other.
+func (c *Client) callNewest(ctx context.Context, old, newer kmsg.Request) (kmsg.Response, error) {
+	return c.roundTrip(ctx, &rawCall{request: old, newer: newer})
+}
+
 func (c *Client) callRaw(ctx context.Context, tp pipeline.TopicPartition, req kmsg.Request) (
 	kmsg.Response, error) {
-	msg, err := c.trip.RoundTrip(ctx, c.addr, &rawCall{
-		tp: tp, clientID: c.cfg.ClientID, request: req, maxBytes: c.maxResponseBytes(),
-	})
+	return c.roundTrip(ctx, &rawCall{tp: tp, request: req})
+}
+
+func (c *Client) roundTrip(ctx context.Context, call *rawCall) (kmsg.Response, error) {
+	call.clientID, call.maxBytes = c.cfg.ClientID, c.maxResponseBytes()
+	msg, err := c.trip.RoundTrip(ctx, c.addr, call)
 	if err != nil {
 		return nil, err
 	}
@@ -138,11 +219,11 @@ func (c *Client) callRaw(ctx context.Context, tp pipeline.TopicPartition, req km
 // unrouted looks into why the cached metadata has no leader for tp. Where the cluster has the
 // partition and a leader for it, the cache is renewed and the call is worth another attempt: nil.
 func (c *Client) unrouted(ctx context.Context, tp pipeline.TopicPartition, cause error) error {
-	partitions, err := c.topicPartitions(ctx, tp.Topic)
+	found, err := c.describe(ctx, tp.Topic)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(partitions, tp.Partition) {
+	if !slices.Contains(found.Partitions, tp.Partition) {
 		return pipeline.ErrUnknownTopic
 	}
 	if err := c.refresh(ctx); err != nil {

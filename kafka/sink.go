@@ -87,8 +87,8 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // Partitions returns how many partitions topic has.
 func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
-	ids, err := s.c.Source().Partitions(ctx, topic)
-	return int32(len(ids)), err
+	found, err := s.c.Source().Describe(ctx, topic)
+	return int32(len(found.Partitions)), err
 }
 
 // Produce implements pipeline.Sink. Where the broker knows that the batch is there, but not any

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,6 +20,10 @@ const (
 	metadataVersion    = 7
 )
 
+// metadataIDVersion is the first version of metadata that tells the ids of topics, from Kafka 2.8
+// on. It has flexible fields.
+const metadataIDVersion = 10
+
 // Isolation levels: whether records of open and aborted transactions count.
 const (
 	readUncommitted = 0
@@ -31,44 +34,6 @@ const (
 type Source struct{ c *Client }
 
 var _ pipeline.Source = (*Source)(nil)
-
-// Partitions lists the partitions of topic, ascending, as a broker knows them now.
-func (s *Source) Partitions(ctx context.Context, topic string) ([]int32, error) {
-	ctx, cancel := s.c.limit(ctx, 0)
-	defer cancel()
-	partitions, err := s.c.topicPartitions(ctx, topic)
-	if err != nil {
-		return nil, fmt.Errorf("listing the partitions of %s: %w", topic, s.c.failed(ctx, err))
-	}
-	return partitions, nil
-}
-
-// topicPartitions asks a broker, not the Transport's cache, so that a topic that is not there is
-// told apart from a cluster that does not answer.
-func (c *Client) topicPartitions(ctx context.Context, topic string) ([]int32, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	req.Version = metadataVersion
-	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = kmsg.StringPtr(topic)
-	req.Topics = append(req.Topics, rt)
-	res, err := c.callAny(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	topics := res.(*kmsg.MetadataResponse).Topics
-	if len(topics) != 1 {
-		return nil, fmt.Errorf("asked for one topic, got %d", len(topics))
-	}
-	if err := codeError(topics[0].ErrorCode); err != nil {
-		return nil, named(err)
-	}
-	var ids []int32
-	for _, p := range topics[0].Partitions {
-		ids = append(ids, p.Partition)
-	}
-	slices.Sort(ids)
-	return ids, nil
-}
 
 // Offset resolves a start position. The latest is the last stable offset: behind it lie records of
 // transactions that are still open. A time after the last record resolves to the latest too.

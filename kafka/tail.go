@@ -18,7 +18,7 @@ const tailRetryWait = 250 * time.Millisecond
 // called by one goroutine at a time. A broker that is away is waited for.
 func (c *Client) Tail(ctx context.Context, topic string, start pipeline.Start,
 	fn func(pipeline.Record) error) error {
-	partitions, err := c.Source().Partitions(ctx, topic)
+	found, err := c.Source().Describe(ctx, topic)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (c *Client) Tail(ctx context.Context, topic string, start pipeline.Start,
 	defer cancel(nil)
 	t := &tail{c: c, start: start, fn: fn}
 	var readers sync.WaitGroup
-	for _, p := range partitions {
+	for _, p := range found.Partitions {
 		readers.Go(func() {
 			if err := t.run(ctx, pipeline.TopicPartition{Topic: topic, Partition: p}); err != nil {
 				cancel(err)

@@ -160,3 +160,16 @@ func renderPosition(p profile.Position) []byte {
 
 // formatTime gives RFC 3339 in UTC with nanoseconds.
 func formatTime(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
+
+func appendIdentityList(b []byte, ids []profile.Identity) []byte {
+	b = append(b, '[')
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = profile.AppendString(append(b, `{"namespace":`...), id.Namespace)
+		b = profile.AppendString(append(b, `,"value":`...), id.Value)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}

@@ -1,7 +1,7 @@
 package pipeline
 
 import (
-	"strconv"
+	"encoding/json"
 
 	"selfsame/profile"
 	"selfsame/store"
@@ -14,86 +14,101 @@ const (
 	auditRejected = "rejected" // the control record was refused
 )
 
-// auditEntry is one record of the audit topic.
+// auditEntry is a record on the audit topic: what became of a control record, or something that
+// changed what the daemon does or holds without being said by any record. Fields that do not apply
+// are left out.
 type auditEntry struct {
-	id, op, class string
-	outcome       string
-	note          string
-	reject        *Rejection
-	affected      []profile.Identity
-	row           *store.Applied // nil: nothing was applied
-	time          int64
-	pos           profile.Position
+	ID      string `json:"id"` // the key; the same where the same commit is published again
+	Op      string `json:"op"` // of the control record; input_moved, input_halted, input_stopped
+	Outcome string `json:"outcome,omitempty"`
+	Class   string `json:"class,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+
+	Path       string          `json:"path,omitempty"` // of a refused one
+	Wanted     string          `json:"wanted,omitempty"`
+	Found      string          `json:"found,omitempty"`
+	Identities []auditIdentity `json:"identities,omitempty"` // that it acted on
+	Removed    *auditRemoved   `json:"removed,omitempty"`
+	Job        string          `json:"job,omitempty"`
+	Note       string          `json:"note,omitempty"`
+
+	Dataset   string  `json:"dataset,omitempty"`
+	Topic     string  `json:"topic,omitempty"` // the input topic
+	Partition *int32  `json:"partition,omitempty"`
+	Case      string  `json:"case,omitempty"`
+	Next      *int64  `json:"next,omitempty"`
+	LogStart  *int64  `json:"log_start,omitempty"`
+	End       *int64  `json:"end,omitempty"`
+	To        *int64  `json:"to,omitempty"`
+	Lost      *uint64 `json:"lost,omitempty"`
+
+	Time  string      `json:"time"` // of the operation or the commit, RFC 3339
+	Cause *auditCause `json:"cause,omitempty"`
 }
 
-func (op *operation) entry(outcome string) auditEntry {
-	return auditEntry{id: op.ID, op: string(op.Op), class: op.Class, outcome: outcome,
-		note: op.Note, affected: op.affected, row: &op.row, time: op.in.Stamp.Time,
-		pos: op.in.Record.Pos}
+type auditIdentity struct {
+	Namespace string `json:"namespace"`
+	Value     string `json:"value"`
 }
 
-// auditRejected says on the audit topic that a control record was refused. Without an id nobody can
-// look for it there; the dead letter says it all the same.
-func (sh *Shard) auditRejected(in *Input) {
+type auditRemoved struct {
+	Fragments uint64 `json:"fragments"`
+	Events    uint64 `json:"events"`
+	Links     uint64 `json:"links"`
+}
+
+type auditCause struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// audit puts an entry on the audit topic with this commit. A model without one keeps no audit.
+func (sh *Shard) audit(e *auditEntry) {
+	if sh.model.AuditTopic == "" {
+		return
+	}
+	value, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // invariant: strings and numbers marshal
+	}
+	sh.entries = append(sh.entries, sh.recordEntry(sh.model.AuditTopic, &store.OutRecord{
+		Key: []byte(e.ID), Value: value,
+	}))
+}
+
+// auditOf is the entry of an operation of which row is known.
+func auditOf(id, outcome string, row *store.Applied) *auditEntry {
+	e := &auditEntry{ID: id, Op: row.Op, Outcome: outcome, Class: row.Class, Job: row.Job,
+		Time: formatTime(row.Time), Cause: causeOf(row.Cause)}
+	if form := controlForms()[ControlOp(row.Op)]; form.removes {
+		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links}
+	}
+	return e
+}
+
+func causeOf(p profile.Position) *auditCause {
+	return &auditCause{p.Topic, p.Partition, p.Offset}
+}
+
+// auditOperation says that an operation is in force.
+func (sh *Shard) auditOperation(op *operation) {
+	e := auditOf(op.ID, auditApplied, &op.row)
+	e.Note, e.Dataset = op.Note, op.Dataset
+	for _, id := range op.affected {
+		e.Identities = append(e.Identities, auditIdentity(id))
+	}
+	sh.audit(e)
+}
+
+// auditRefused says that a control record was refused. Without an id nobody can look for it there;
+// the dead letter says it all the same.
+func (sh *Shard) auditRefused(in *Input) {
 	c := in.control
 	if c.ID == "" || len(c.ID) > MaxControlID {
 		return
 	}
-	sh.audit(auditEntry{id: c.ID, op: string(c.Op), class: c.Class, outcome: auditRejected,
-		reject: in.Reject, time: in.Stamp.Time, pos: in.Record.Pos})
-}
-
-// audit puts an entry on the audit topic.
-func (sh *Shard) audit(e auditEntry) {
-	sh.entries = append(sh.entries, sh.recordEntry(sh.model.AuditTopic, &store.OutRecord{
-		Key: []byte(e.id), Value: e.render(),
-	}))
-}
-
-func (e *auditEntry) render() []byte {
-	b := profile.AppendString([]byte(`{"id":`), e.id)
-	b = profile.AppendString(append(b, `,"op":`...), e.op)
-	b = profile.AppendString(append(b, `,"outcome":`...), e.outcome)
-	b = appendText(b, "class", e.class)
-	if e.reject != nil {
-		b = appendText(b, "reason", string(e.reject.Reason))
-		b = appendText(b, "path", e.reject.Path)
-		b = appendText(b, "wanted", e.reject.Wanted)
-		b = appendText(b, "found", e.reject.Found)
-	}
-	if len(e.affected) > 0 {
-		b = appendIdentityList(append(b, `,"identities":`...), e.affected)
-	}
-	if e.row != nil {
-		b = strconv.AppendUint(append(b, `,"removed":{"fragments":`...), e.row.Fragments, 10)
-		b = strconv.AppendUint(append(b, `,"events":`...), e.row.Events, 10)
-		b = strconv.AppendUint(append(b, `,"links":`...), e.row.Links, 10)
-		b = appendText(append(b, '}'), "job", e.row.Job)
-	}
-	b = appendText(b, "note", e.note)
-	b = append(append(b, `,"time":"`...), formatTime(e.time)...)
-	b = append(append(b, `","cause":`...), renderPosition(e.pos)...)
-	return append(b, '}')
-}
-
-// appendText appends a field unless it is empty.
-func appendText(b []byte, name, text string) []byte {
-	if text == "" {
-		return b
-	}
-	b = profile.AppendString(append(b, ','), name)
-	return profile.AppendString(append(b, ':'), text)
-}
-
-func appendIdentityList(b []byte, ids []profile.Identity) []byte {
-	b = append(b, '[')
-	for i, id := range ids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = profile.AppendString(append(b, `{"namespace":`...), id.Namespace)
-		b = profile.AppendString(append(b, `,"value":`...), id.Value)
-		b = append(b, '}')
-	}
-	return append(b, ']')
+	sh.audit(&auditEntry{ID: c.ID, Op: string(c.Op), Outcome: auditRejected, Class: c.Class,
+		Reason: string(in.Reject.Reason), Path: in.Reject.Path, Wanted: in.Reject.Wanted,
+		Found: in.Reject.Found, Time: formatTime(in.Stamp.Time), Cause: causeOf(in.Record.Pos)})
 }

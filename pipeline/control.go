@@ -26,12 +26,14 @@ const (
 	ControlDeleteProfile  ControlOp = "delete_profile"  // all data of a cluster
 	ControlDeleteFragment ControlOp = "delete_fragment" // of one record dataset and identity
 	ControlRemerge        ControlOp = "remerge"         // merge all profiles of a class anew
+	ControlPauseDataset   ControlOp = "pause_dataset"   // stop reading its topic
+	ControlResumeDataset  ControlOp = "resume_dataset"  // read it again
 )
 
 // ControlOps lists all operations.
 func ControlOps() []ControlOp {
 	return []ControlOp{ControlLink, ControlForbidLink, ControlUnlink, ControlDeleteProfile,
-		ControlDeleteFragment, ControlRemerge}
+		ControlDeleteFragment, ControlRemerge, ControlPauseDataset, ControlResumeDataset}
 }
 
 // Limits of a control record.
@@ -50,18 +52,28 @@ type Control struct {
 	Class string `json:"class,omitempty"`
 	// Identities are NAMESPACE:VALUE, as many as the operation wants, normalised as in records.
 	Identities []string `json:"identities,omitempty"`
-	// Dataset is the one that delete_fragment is about.
+	// Dataset is the one that delete_fragment, pause_dataset and resume_dataset are about. Datasets
+	// that share a topic are paused and resumed together.
 	Dataset string `json:"dataset,omitempty"`
 	// Time is the time of the operation, RFC 3339; that of the Kafka record where absent. Data that
 	// is not newer is deleted, assertions that are not newer are voided.
 	Time string `json:"time,omitempty"`
 	// Lift takes an earlier link or forbid_link of the same pair back.
 	Lift bool `json:"lift,omitempty"`
+	// From is where resume_dataset goes on: where it stopped when absent; "rewind" at the start of
+	// the log; "skip" past what is missing.
+	From string `json:"from,omitempty"`
 	// All makes remerge emit every profile, not only those that changed.
 	All bool `json:"all,omitempty"`
 	// Note is for whoever reads the audit topic.
 	Note string `json:"note,omitempty"`
 }
+
+// Values of Control.From.
+const (
+	fromRewind = "rewind"
+	fromSkip   = "skip"
+)
 
 // controlInput is a control record that has been checked.
 type controlInput struct {
@@ -156,20 +168,26 @@ type controlForm struct {
 	identities int
 	dataset    bool
 	lift, all  bool // may be given
+	from       bool // may be given
+	removes    bool // counts what it removes
 }
 
-var controlForms = map[ControlOp]controlForm{
-	ControlLink:           {identities: 2, lift: true},
-	ControlForbidLink:     {identities: 2, lift: true},
-	ControlUnlink:         {identities: 1},
-	ControlDeleteProfile:  {identities: 1},
-	ControlDeleteFragment: {identities: 1, dataset: true},
-	ControlRemerge:        {all: true},
+func controlForms() map[ControlOp]controlForm {
+	return map[ControlOp]controlForm{
+		ControlLink:           {identities: 2, lift: true},
+		ControlForbidLink:     {identities: 2, lift: true},
+		ControlUnlink:         {identities: 1, removes: true},
+		ControlDeleteProfile:  {identities: 1, removes: true},
+		ControlDeleteFragment: {identities: 1, dataset: true, removes: true},
+		ControlRemerge:        {all: true},
+		ControlPauseDataset:   {dataset: true},
+		ControlResumeDataset:  {dataset: true, from: true},
+	}
 }
 
 // bind checks the record against the model and normalises its identities.
 func (c *controlInput) bind(m *Model) *Rejection {
-	form, known := controlForms[c.Op]
+	form, known := controlForms()[c.Op]
 	if !known {
 		return wrongControl("op", "a known operation", "another")
 	}
@@ -181,6 +199,10 @@ func (c *controlInput) bind(m *Model) *Rejection {
 		return wrongControl("lift", "nothing here", "true")
 	case c.All && !form.all:
 		return wrongControl("all", "nothing here", "true")
+	case c.From != "" && !form.from:
+		return wrongControl("from", "nothing here", "a text")
+	case c.From != "" && c.From != fromRewind && c.From != fromSkip:
+		return wrongControl("from", fromRewind+" or "+fromSkip, "another text")
 	case c.Dataset == "" && form.dataset:
 		return wrongControl("dataset", "the name of a dataset", "none")
 	case c.Dataset != "" && !form.dataset:

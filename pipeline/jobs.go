@@ -17,6 +17,9 @@ const (
 	jobPurge   = "purge"   // remove the events below the floors of some identities
 )
 
+// JobKinds lists the kinds of job.
+func JobKinds() []string { return []string{jobRemerge, jobPurge} }
+
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
 const (
@@ -112,8 +115,7 @@ func (sh *Shard) finishJob(job *store.Job, now int64) error {
 		done.Events += job.Done
 	}
 	sh.state.setApplied(job.ID, &done)
-	sh.audit(auditEntry{id: job.ID, op: done.Op, class: done.Class, outcome: auditDone,
-		time: done.Time, pos: done.Cause, row: &done})
+	sh.audit(auditOf(job.ID, auditDone, &done))
 	return nil
 }
 

@@ -43,13 +43,9 @@ func (e *QueryError) Error() string { return e.Problem }
 // Find returns the merged profile that a query names; nil where the identity is not known or its
 // profile holds nothing. *QueryError where the query itself is wrong.
 func (l *Lookup) Find(q Query) (*Answer, error) {
-	entity := l.model.Entity(q.Class)
-	if entity == nil {
-		return nil, &QueryError{fmt.Sprintf("there is no entity class %q", q.Class)}
-	}
-	policy := entity.policy(q.Policy)
-	if policy == nil {
-		return nil, &QueryError{fmt.Sprintf("class %s has no merge policy %q", q.Class, q.Policy)}
+	entity, policy, err := l.find(q.Class, q.Policy)
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := entity.Rules.Namespace(q.Namespace); !ok {
 		return nil, &QueryError{fmt.Sprintf("class %s has no namespace %q", q.Class, q.Namespace)}
@@ -64,6 +60,18 @@ func (l *Lookup) Find(q Query) (*Answer, error) {
 	snap := l.store.Snapshot()
 	defer snap.Close()
 	return l.read(snap, entity, policy, id)
+}
+
+// find returns the named class and policy. *QueryError where there are none.
+func (l *Lookup) find(class, policy string) (*Entity, *PolicyTopic, error) {
+	entity := l.model.Entity(class)
+	if entity == nil {
+		return nil, nil, &QueryError{fmt.Sprintf("there is no entity class %q", class)}
+	}
+	if found := entity.policy(policy); found != nil {
+		return entity, found, nil
+	}
+	return nil, nil, &QueryError{fmt.Sprintf("class %s has no merge policy %q", class, policy)}
 }
 
 func (l *Lookup) read(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
@@ -85,14 +93,20 @@ func (l *Lookup) read(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 // Each calls fn for every merged profile of a class under its default policy, in order of id, all
 // of one committed state.
 func (l *Lookup) Each(class string, fn func(*Answer) error) error {
-	entity := l.model.Entity(class)
-	if entity == nil {
-		return &QueryError{fmt.Sprintf("there is no entity class %q", class)}
+	entity, policy, err := l.find(class, "")
+	if err != nil {
+		return err
 	}
 	snap := l.store.Snapshot()
 	defer snap.Close()
-	return snap.Clusters(class, func(id profile.ID, c *store.Cluster) error {
-		a, err := readCluster(snap, entity, entity.DefaultPolicy(), assigned{id, c.Members})
+	return eachProfile(snap, entity, policy, fn)
+}
+
+// eachProfile calls fn for every merged profile of a snapshot, in order of id.
+func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
+	fn func(*Answer) error) error {
+	return snap.Clusters(e.Name, func(id profile.ID, c *store.Cluster) error {
+		a, err := readCluster(snap, e, policy, assigned{id, c.Members})
 		if err != nil || a == nil {
 			return err
 		}
@@ -138,7 +152,7 @@ func (e *Entity) policy(name string) *PolicyTopic {
 // JSON renders the answer: the value of the output record, and with provenance also where each
 // attribute came from, by dotted path.
 func (a *Answer) JSON(provenance bool) []byte {
-	body := content(a.Entity, a.Data, a.Entity.policy(a.Ref.Policy).Policy)
+	body := contentOf(a.Entity, a.Data, a.Merged)
 	if provenance {
 		body = append(body, `,"provenance":`...)
 		body = a.appendProvenance(body)

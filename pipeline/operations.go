@@ -16,7 +16,7 @@ func (sh *Shard) stepControl(in *Input, now int64) (Outcome, error) {
 	c := in.control
 	if in.Reject != nil {
 		sh.reject(in)
-		sh.auditRejected(in)
+		sh.auditRefused(in)
 		return Rejected, nil
 	}
 	known, err := sh.state.appliedOf(c.ID)
@@ -33,7 +33,7 @@ func (sh *Shard) stepControl(in *Input, now int64) (Outcome, error) {
 		return Accepted, err
 	}
 	sh.state.setApplied(c.ID, &op.row)
-	sh.audit(op.entry(auditApplied))
+	sh.auditOperation(op)
 	return Accepted, nil
 }
 
@@ -69,10 +69,23 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
 		return sh.deleteFragment(op)
+	case ControlPauseDataset:
+		sh.pauseInput(op.dataset.Topic, pauseReason(op), op.now)
+	case ControlResumeDataset:
+		how := map[string]store.Resume{fromRewind: store.ResumeRewind, fromSkip: store.ResumeSkip}
+		sh.resumeInput(op.dataset.Topic, how[op.From], op.now)
 	case ControlRemerge:
 		return sh.startJob(op, jobRemerge, remergeArgs{Class: op.Class, All: op.All})
 	}
 	return nil
+}
+
+func pauseReason(op *operation) string {
+	reason := "paused by control record " + op.ID
+	if op.Note != "" {
+		reason += ": " + op.Note
+	}
+	return reason
 }
 
 // meet makes an identity known that no record may have carried yet.

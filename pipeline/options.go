@@ -63,8 +63,20 @@ type Dataset struct {
 	IgnoreUnknown bool
 	MaxFuture     time.Duration
 	Retention     time.Duration // events only; 0 keeps them for ever
-	Start         Start
+	Start         Start         // the same for all datasets of a topic
+	Continuity    Continuity    // the same for all datasets of a topic
+
+	// MaxRejectedShare, 0 to 1, of the last RejectedWindow records may be rejected; above, the
+	// topic stops. A window of 0 never stops it.
+	MaxRejectedShare float64
+	RejectedWindow   int
 }
+
+// Defaults of a dataset.
+const (
+	DefaultMaxRejectedShare = 0.5
+	DefaultRejectedWindow   = 1000
+)
 
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
@@ -168,6 +180,25 @@ func (m *Model) InputTopics() []string {
 	return topics
 }
 
+// start is where partitions of a topic begin that was never read.
+func (m *Model) start(topic string) Start {
+	for _, ds := range m.datasetsOf(topic) {
+		return ds.Start
+	}
+	return Start{}
+}
+
+// continuity is the policy for a topic.
+func (m *Model) continuity(topic string) Continuity {
+	if topic == m.ControlTopic {
+		return ContinuityRewind // ids keep what was applied from being applied again
+	}
+	for _, ds := range m.datasetsOf(topic) {
+		return ds.Continuity
+	}
+	return ContinuityHalt
+}
+
 // OutputTopics lists the topics that the pipeline writes, in a fixed order.
 func (m *Model) OutputTopics() []string {
 	topics := []string{m.DeadLetterTopic}
@@ -179,6 +210,9 @@ func (m *Model) OutputTopics() []string {
 		for i := range e.Policies {
 			topics = append(topics, e.Policies[i].Topic)
 		}
+	}
+	if m.AuditTopic != "" {
+		topics = append(topics, m.AuditTopic)
 	}
 	return topics
 }

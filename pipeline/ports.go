@@ -19,6 +19,9 @@ type TopicPartition struct {
 // String gives "topic/partition".
 func (tp TopicPartition) String() string { return fmt.Sprintf("%s/%d", tp.Topic, tp.Partition) }
 
+// partitionOf is the partition that a position lies in.
+func partitionOf(p profile.Position) TopicPartition { return TopicPartition{p.Topic, p.Partition} }
+
 // Header is one header of a Kafka record.
 type Header = store.Header
 
@@ -72,11 +75,17 @@ type Fetched struct {
 	End int64
 }
 
+// Topic is what a cluster tells of a topic.
+type Topic struct {
+	ID         store.TopicID // another one for a topic that was deleted and made again
+	Partitions []int32       // ascending
+}
+
 // Source reads input topics. The pipeline calls it from one goroutine per partition; it must be
 // safe for that. Errors other than those named are transient: the caller waits and tries again.
 type Source interface {
-	// Partitions lists the partitions of topic, ascending. ErrUnknownTopic where there is none.
-	Partitions(ctx context.Context, topic string) ([]int32, error)
+	// Describe tells the id and the partitions of topic. ErrUnknownTopic where there is none.
+	Describe(ctx context.Context, topic string) (Topic, error)
 	// Offset resolves a start position to an offset.
 	Offset(ctx context.Context, tp TopicPartition, start Start) (int64, error)
 	// Fetch waits a bounded time for records from offset on; nothing new is no error.

@@ -25,7 +25,11 @@ const (
 //
 //	"identities":{ns:[value...]},"attributes":{...},"datasets":[...]
 func content(e *Entity, g *Gathered, policy profile.Policy) []byte {
-	merged := policy.Merge(g.Sources)
+	return contentOf(e, g, policy.Merge(g.Sources))
+}
+
+// contentOf is content where the merge has been made.
+func contentOf(e *Entity, g *Gathered, merged profile.Merged) []byte {
 	b := make([]byte, 0, 256+32*len(merged.Leaves))
 	b = appendIdentities(append(b, `"identities":`...), e, g.Members)
 	b = profile.AppendAttributes(append(b, `,"attributes":`...), merged.Leaves)

@@ -6,15 +6,22 @@ import (
 	"sync"
 
 	"selfsame/identity"
-	"selfsame/profile"
 	"selfsame/store"
 )
 
-// Chunk is a run of consecutive records of one partition, decoded.
+// Chunk is a run of consecutive records of one partition, decoded, or what else a reader has to say
+// of it.
 type Chunk struct {
 	TP     TopicPartition
+	Kind   ChunkKind
 	Inputs []Input
+	From   int64 // where the run begins; 0 is always right
 	Next   int64 // where the partition goes on: at least one past the last input
+
+	Topic      store.TopicID // that it was read from
+	Generation uint64        // of the topic's input when it was read
+	Begin      []Beginning   // of a ChunkBegin
+	Break      store.Break   // of a ChunkMove and a ChunkHalt
 }
 
 // Shard is a single-writer deterministic state machine over a store. One goroutine at a time.
@@ -28,6 +35,9 @@ type Shard struct {
 	rendered   *rendered
 
 	positions map[TopicPartition]*position
+	inputs    map[string]*input
+	windows   map[string]*rejectWindow // by dataset
+	board     *board
 
 	jobs   []*store.Job // that are running; the first has its turn
 	timers timers
@@ -92,18 +102,31 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		model: model, store: s, state: newState(s.Reader(), o.CacheRows),
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
+		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 	}
-	err := s.Reader().Positions(func(topic string, partition int32, p *store.Position) error {
-		tp := TopicPartition{topic, partition}
-		sh.positions[tp] = &position{row: *p}
-		sh.stats.consumed(tp, p.Next)
-		return nil
-	})
-	return sh, errors.Join(err, sh.load())
+	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
 }
 
-// load reads what the shard keeps in memory of control records, jobs and timers.
-func (sh *Shard) load() error {
+// loadInputs reads how far the input topics have been consumed, and which of them are read.
+func (sh *Shard) loadInputs() error {
+	r := sh.store.Reader()
+	err := r.Positions(func(topic string, partition int32, p *store.Position) error {
+		sh.positions[TopicPartition{topic, partition}] = &position{row: *p, dirty: true}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = r.Inputs(func(topic string, row *store.Input) error {
+		sh.inputs[topic] = &input{row: *row, dirty: true}
+		return nil
+	})
+	sh.show()
+	return err
+}
+
+// loadBackground reads what the shard keeps in memory of control records, jobs and timers.
+func (sh *Shard) loadBackground() error {
 	r := sh.state.reader
 	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
 		return err
@@ -128,38 +151,31 @@ func (sh *Shard) load() error {
 func (sh *Shard) Stats() *Stats { return sh.stats }
 
 // Apply consumes chunks, takes a step of what is due besides, and commits once. Chunks of one
-// partition come in order. now is the clock
-// in nanoseconds since the epoch. An error is a fault of the store: the shard must not be used
-// again, and nothing of the call was consumed unless the commit had been made.
+// partition come in order. now is the clock in nanoseconds since the epoch. An error is a fault of
+// the store: the shard must not be used again, and nothing of the call was consumed unless the
+// commit had been made.
 func (sh *Shard) Apply(chunks []Chunk, now int64) error {
 	busy := sh.Busy(now)
 	sh.version = sh.store.NextVersion()
-	if err := sh.consume(chunks, now); err != nil {
-		return err
-	}
-	if err := sh.background(len(chunks) > 0, now); err != nil {
-		return err
-	}
-	// What is published must be durable; a commit that only forgets need not be.
-	return sh.commit(chunks, busy || len(chunks) > 0)
-}
-
-// Flush commits what there is to forget, durably: the last commit before a stop.
-func (sh *Shard) Flush() error {
-	sh.version = sh.store.NextVersion()
-	return sh.commit(nil, true)
-}
-
-func (sh *Shard) consume(chunks []Chunk, now int64) error {
 	for i := range chunks {
 		if err := sh.applyChunk(&chunks[i], now); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := sh.background(len(chunks) > 0, now); err != nil {
+		return err
+	}
+	// What is published must be durable; a commit that only forgets need not be.
+	return sh.commit(busy || len(chunks) > 0)
 }
 
-func (sh *Shard) commit(chunks []Chunk, durable bool) error {
+// Flush commits what there is to forget, durably: the last commit before a stop.
+func (sh *Shard) Flush() error {
+	sh.version = sh.store.NextVersion()
+	return sh.commit(true)
+}
+
+func (sh *Shard) commit(durable bool) error {
 	b := sh.store.NewBatch()
 	if err := sh.fill(b); err != nil {
 		b.Discard()
@@ -170,9 +186,7 @@ func (sh *Shard) commit(chunks []Chunk, durable bool) error {
 	}
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
 	sh.forgottenJobs = sh.forgottenJobs[:0]
-	for _, c := range chunks {
-		sh.stats.consumed(c.TP, sh.positions[c.TP].row.Next)
-	}
+	sh.show()
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.state.turn()
@@ -201,19 +215,71 @@ func (sh *Shard) fill(b *store.Batch) error {
 	for tp, p := range sh.positions {
 		if p.dirty {
 			b.SetPosition(tp.Topic, tp.Partition, &p.row)
-			p.dirty = false
+		}
+	}
+	for topic, in := range sh.inputs {
+		if in.dirty {
+			b.SetInput(topic, &in.row)
 		}
 	}
 	b.Enqueue(sh.entries...)
 	return sh.dropRetired(b)
 }
 
+// show lets others see the positions and inputs that were committed.
+func (sh *Shard) show() {
+	positions := map[TopicPartition]store.Position{}
+	for tp, p := range sh.positions {
+		if p.dirty {
+			positions[tp], p.dirty = p.row, false
+			sh.stats.consumed(tp, p.row.Next)
+		}
+	}
+	inputs := map[string]store.Input{}
+	for topic, in := range sh.inputs {
+		if in.dirty {
+			inputs[topic], in.dirty = in.row, false
+			sh.stats.input(topic, sh.model.inputStatus(topic, in.row))
+		}
+	}
+	sh.board.committed(inputs, positions)
+}
+
 func (sh *Shard) applyChunk(c *Chunk, now int64) error {
-	p := sh.position(profile.Position{Topic: c.TP.Topic, Partition: c.TP.Partition})
+	if c.Kind == ChunkBegin {
+		sh.begin(c)
+		return nil
+	}
+	if !sh.admits(c) {
+		return nil
+	}
+	switch c.Kind {
+	case ChunkMove:
+		sh.move(c, now)
+		return nil
+	case ChunkHalt:
+		sh.halt(c, now)
+		return nil
+	}
+	return sh.consume(c, now)
+}
+
+// consume takes the records of a chunk. What an earlier commit consumed is left out.
+func (sh *Shard) consume(c *Chunk, now int64) error {
+	p := sh.position(c.TP)
+	if c.From > p.row.Next {
+		return fmt.Errorf("applying %s: offsets %d to %d would be passed over", c.TP, p.row.Next,
+			c.From)
+	}
+	p.dirty = true
+	p.row.Generation = c.Generation
+	if !c.Topic.IsZero() {
+		p.row.Topic = c.Topic
+	}
 	for i := range c.Inputs {
 		in := &c.Inputs[i]
 		if in.Record.Pos.Offset < p.row.Next {
-			continue // consumed by an earlier commit
+			continue
 		}
 		p.row.MaxTime = max(p.row.MaxTime, min(in.Record.Time, now))
 		outcome, err := sh.step(in, now)
@@ -222,14 +288,19 @@ func (sh *Shard) applyChunk(c *Chunk, now int64) error {
 		}
 		sh.counts.consumed(in, outcome)
 		p.row.Next = in.Record.Pos.Offset + 1
+		stopped := sh.noteReject(in, now)
+		if stopped || i == len(c.Inputs)-1 {
+			p.row.Anchor = anchorOf(&in.Record)
+		}
+		if stopped {
+			return nil
+		}
 	}
 	p.row.Next = max(p.row.Next, c.Next)
-	p.dirty = true
 	return nil
 }
 
-func (sh *Shard) position(pos profile.Position) *position {
-	tp := TopicPartition{pos.Topic, pos.Partition}
+func (sh *Shard) position(tp TopicPartition) *position {
 	p := sh.positions[tp]
 	if p == nil {
 		p = &position{}

@@ -49,6 +49,8 @@ type Figures struct {
 	JobsDone      uint64                    // that have ended
 	TimersWaiting int
 	TimersFired   uint64
+	Inputs        map[string]InputStatus // by input topic
+	Lost          map[string]uint64      // offsets passed over unread, by input topic
 }
 
 // Stats are figures that may be read while they are counted.
@@ -62,7 +64,11 @@ type Stats struct {
 func newStats(model *Model) *Stats {
 	s := &Stats{}
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
-		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{}}
+		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
+		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
+	for _, topic := range model.ConsumedTopics() {
+		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
+	}
 	for _, ds := range model.Datasets {
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
@@ -84,6 +90,8 @@ func (s *Stats) Figures() Figures {
 	f.Lag = maps.Clone(f.Lag)
 	f.Jobs = slices.Clone(f.Jobs)
 	f.Positions = maps.Clone(f.Positions)
+	f.Inputs = maps.Clone(f.Inputs)
+	f.Lost = maps.Clone(f.Lost)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -99,6 +107,7 @@ type counts struct {
 	decided  uint64
 	jobsDone uint64
 	fired    uint64
+	lost     map[string]uint64 // by input topic
 }
 
 type counted struct {
@@ -120,6 +129,13 @@ func (c *counts) consumed(in *Input, outcome Outcome) {
 	}
 	c.outcomes = append(c.outcomes, one)
 	c.blocked += uint64(in.IDs.Blocked)
+}
+
+func (c *counts) inputLost(topic string, n uint64) {
+	if c.lost == nil {
+		c.lost = map[string]uint64{}
+	}
+	c.lost[topic] += n
 }
 
 func (c *counts) linkDecided(n int) { c.decided += uint64(n) }
@@ -151,6 +167,9 @@ func (s *Stats) add(c *counts) {
 	f.LinksDecided += c.decided
 	f.JobsDone += c.jobsDone
 	f.TimersFired += c.fired
+	for topic, n := range c.lost {
+		f.Lost[topic] += n
+	}
 	*c = counts{outcomes: c.outcomes[:0]}
 }
 
@@ -172,12 +191,11 @@ func (s *Stats) consumed(tp TopicPartition, next int64) {
 	s.mu.f.Positions[tp] = next
 }
 
-// position returns the offset to go on from. ok is false where nothing was ever consumed.
-func (s *Stats) position(tp TopicPartition) (next int64, ok bool) {
+// input notes the state of an input topic, durably.
+func (s *Stats) input(topic string, status InputStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, ok = s.mu.f.Positions[tp]
-	return next, ok
+	s.mu.f.Inputs[topic] = status
 }
 
 // positions returns a copy of all positions.

@@ -71,7 +71,7 @@ func (sh *Shard) checkTime(in *Input, now int64) *Rejection {
 
 // appended is the effective append time of a record.
 func (sh *Shard) appended(in *Input, now int64) int64 {
-	if reached := sh.position(in.Record.Pos).row.MaxTime; reached != 0 {
+	if reached := sh.position(partitionOf(in.Record.Pos)).row.MaxTime; reached != 0 {
 		return reached
 	}
 	return now

@@ -137,9 +137,20 @@ type world struct {
 
 func newWorld(t testing.TB, inputPartitions int32) *world {
 	t.Helper()
-	w := &world{t: t, model: testModel(t), log: memlog.New(memlog.Options{}),
+	return newWorldOn(t, memlog.Options{}, inputPartitions, nil)
+}
+
+// newWorldOn makes a world with a log of its own kind. change, where it is not nil, alters the
+// model.
+func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
+	change func(m *pipeline.Model)) *world {
+	t.Helper()
+	w := &world{t: t, model: testModel(t), log: memlog.New(o),
 		fs: vfs.NewCrashableMem(), now: time.Unix(1_700_000_000, 0).UTC(),
 		read: map[pipeline.TopicPartition]int{}}
+	if change != nil {
+		change(w.model)
+	}
 	for _, topic := range w.model.InputTopics() {
 		w.log.CreateTopic(topic, inputPartitions)
 	}
@@ -254,9 +265,9 @@ func (w *world) inputs() []pipeline.TopicPartition { return w.partitions(w.model
 func (w *world) partitions(topics []string) []pipeline.TopicPartition {
 	var all []pipeline.TopicPartition
 	for _, topic := range topics {
-		ids, err := w.log.Quick().Partitions(context.Background(), topic)
+		found, err := w.log.Quick().Describe(context.Background(), topic)
 		w.must(err)
-		for _, n := range ids {
+		for _, n := range found.Partitions {
 			all = append(all, pipeline.TopicPartition{Topic: topic, Partition: n})
 		}
 	}

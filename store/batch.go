@@ -109,6 +109,12 @@ func (b *Batch) SetPosition(topic string, partition int32, row *Position) {
 	set(b, key, err, row, encodePosition)
 }
 
+// SetInput writes whether an input topic is read.
+func (b *Batch) SetInput(topic string, row *Input) {
+	key, err := b.store.dict.inputKey(b.key[:0], topic)
+	set(b, key, err, row, encodeInput)
+}
+
 // Enqueue adds entries to the outbox. Their Seq is assigned by Commit, until which they must stay
 // as they are.
 func (b *Batch) Enqueue(entries ...Entry) {

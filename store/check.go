@@ -26,17 +26,17 @@ func (p Problem) String() string { return p.Space + " " + p.Where + ": " + p.Tex
 type Summary struct {
 	Identities, Links, Fragments, Events, EventIDs int
 	Clusters, Profiles, Outbox, Positions, Names   int
-	Orders, Control, Jobs, Timers                  int
+	Orders, Control, Jobs, Timers, Inputs          int
 }
 
 // String gives one line.
 func (s Summary) String() string {
 	return fmt.Sprintf(
 		"%d identities, %d links, %d fragments, %d events, %d event ids, %d clusters, "+
-			"%d profiles, %d outbox entries, %d positions, %d names, %d orders, "+
+			"%d profiles, %d outbox entries, %d positions, %d inputs, %d names, %d orders, "+
 			"%d control records, %d jobs, %d timers",
 		s.Identities, s.Links, s.Fragments, s.Events, s.EventIDs, s.Clusters, s.Profiles, s.Outbox,
-		s.Positions, s.Names, s.Orders, s.Control, s.Jobs, s.Timers,
+		s.Positions, s.Inputs, s.Names, s.Orders, s.Control, s.Jobs, s.Timers,
 	)
 }
 
@@ -126,6 +126,9 @@ func (c *checker) row(key, value []byte) {
 	case spacePosition:
 		c.sum.Positions++
 		c.positionRow(key, value)
+	case spaceInput:
+		c.sum.Inputs++
+		c.inputRow(key, value)
 	case spaceName:
 		c.sum.Names++
 	case spaceMeta:
@@ -406,5 +409,16 @@ func (c *checker) positionRow(key, value []byte) {
 	row, err := c.dict.decodePosition(value)
 	if err != nil || row.Next < 0 {
 		c.problem("position", fmt.Sprintf("%s/%d", topic, partition), "is no offset: %v", err)
+	}
+}
+
+func (c *checker) inputRow(key, value []byte) {
+	topic, err := c.dict.cutInput(key[1:])
+	if err != nil {
+		c.problem("input", "key", "does not decode: %v", err)
+		return
+	}
+	if _, err := c.dict.decodeInput(value); err != nil {
+		c.problem("input", topic, "does not decode: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 //	a id                                         what became of a control record
 //	j id                                         job
 //	t time kind key                              timer
+//	i topic                                      whether the input topic is read
 //	m name                                       meta
 //	n id                                         dictionary: the name of a number
 //
@@ -35,6 +36,7 @@ const (
 	spaceProfile  = 'p'
 	spaceOutbox   = 'o'
 	spacePosition = 's'
+	spaceInput    = 'i'
 	spaceMeta     = 'm'
 	spaceName     = 'n'
 )
@@ -205,6 +207,11 @@ func (d *dictionary) positionKey(dst []byte, topic string, partition int32) ([]b
 	return binary.BigEndian.AppendUint32(dst, uint32(partition)), err
 }
 
+func (d *dictionary) inputKey(dst []byte, topic string) ([]byte, error) {
+	t, err := d.number(topic)
+	return appendNumber(append(dst, spaceInput), t), err
+}
+
 func outboxKey(dst []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, spaceOutbox), seq)
 }
@@ -249,4 +256,16 @@ func (d *dictionary) cutPosition(tail []byte) (topic string, partition int32, er
 	}
 	topic, err = d.name(t)
 	return topic, int32(binary.BigEndian.Uint32(rest)), err
+}
+
+// cutInput reads the topic, the tail of an input's key.
+func (d *dictionary) cutInput(tail []byte) (topic string, err error) {
+	t, rest, err := cutNumber(tail)
+	if err != nil {
+		return "", err
+	}
+	if len(rest) > 0 {
+		return "", errKey
+	}
+	return d.name(t)
 }

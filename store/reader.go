@@ -146,6 +146,21 @@ func (r *Reader) Positions(fn func(topic string, partition int32, p *Position) e
 	})
 }
 
+// Inputs calls fn for each input topic whose state was ever changed.
+func (r *Reader) Inputs(fn func(topic string, row *Input) error) error {
+	return r.scan([]byte{spaceInput}, func(key, value []byte) error {
+		topic, err := r.dict.cutInput(key[1:])
+		if err != nil {
+			return fmt.Errorf("reading inputs: %w", err)
+		}
+		row, err := r.dict.decodeInput(value)
+		if err != nil {
+			return fmt.Errorf("reading inputs: %w", err)
+		}
+		return fn(topic, row)
+	})
+}
+
 // Profiles calls fn for each merged profile of a class and policy, in order of id.
 func (r *Reader) Profiles(class, policy string, fn func(profile.ID, *Profile) error) error {
 	prefix, err := r.dict.profileKey(nil, ProfileRef{Class: class, Policy: policy})

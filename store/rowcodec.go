@@ -165,11 +165,55 @@ func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
 func encodePosition(e *encoder, row *Position) {
 	e.int(row.Next)
 	e.int(row.MaxTime)
+	e.raw(row.Topic[:])
+	e.uint(row.Generation)
+	e.flag(row.Anchor.Known)
+	if row.Anchor.Known {
+		e.int(row.Anchor.Offset)
+		e.int(int64(row.Anchor.Epoch))
+		e.uint(uint64(row.Anchor.Sum))
+	}
 }
 
 func (d *dictionary) decodePosition(src []byte) (*Position, error) {
 	r := d.decode(src)
 	row := &Position{Next: r.int(), MaxTime: r.int()}
+	copy(row.Topic[:], r.raw(len(row.Topic)))
+	row.Generation = r.uint()
+	if r.flag() {
+		row.Anchor = Anchor{Known: true, Offset: r.int(), Epoch: int32(r.int()),
+			Sum: uint32(r.uint())}
+	}
+	return row, r.done()
+}
+
+func encodeInput(e *encoder, row *Input) {
+	e.byte(byte(row.State))
+	e.text(row.Reason)
+	e.int(row.Since)
+	e.uint(row.Generation)
+	e.byte(byte(row.Resume))
+	e.byte(byte(row.Break.Case))
+	if row.Break.Case != CaseContinues {
+		e.uint(uint64(uint32(row.Break.Partition)))
+		e.int(row.Break.Next)
+		e.int(row.Break.LogStart)
+		e.int(row.Break.End)
+	}
+}
+
+func (d *dictionary) decodeInput(src []byte) (*Input, error) {
+	r := d.decode(src)
+	row := &Input{State: InputState(r.byte()), Reason: r.text(), Since: r.int(),
+		Generation: r.uint(), Resume: Resume(r.byte())}
+	row.Break.Case = Case(r.byte())
+	if row.Break.Case != CaseContinues {
+		row.Break.Partition = int32(r.uint())
+		row.Break.Next, row.Break.LogStart, row.Break.End = r.int(), r.int(), r.int()
+	}
+	if row.State > InputStopped || row.Resume > ResumeAgain || row.Break.Case > CaseAsked {
+		r.fail(errCorrupt)
+	}
 	return row, r.done()
 }
 

@@ -162,9 +162,3 @@ type Profile struct {
 	Dead     bool             // the profile ceased to exist; the row goes once that is published
 	Survivor profile.ID       // of a dead one that was merged into another
 }
-
-// Position is how far one input partition has been consumed.
-type Position struct {
-	Next    int64 // offset of the next record to consume
-	MaxTime int64 // greatest Kafka timestamp so far, nanoseconds, bounded by the clock
-}

@@ -68,8 +68,19 @@ func person(s *Store) *Batch {
 		Deleted: stampAt(2)})
 	b.SetProfile(ProfileRef{"profile", "default", root}, &Profile{Version: 9, Digest: [16]byte{4},
 		Time: 8, Cause: stampAt(3).Pos})
-	b.SetPosition("in", 3, &Position{Next: 10, MaxTime: 11})
+	b.SetPosition("in", 3, consumed())
+	b.SetInput("in", halted())
 	return b
+}
+
+func consumed() *Position {
+	return &Position{Next: 10, MaxTime: 11, Topic: TopicID{1, 15: 2}, Generation: 3,
+		Anchor: Anchor{Known: true, Offset: 8, Epoch: -1, Sum: 1 << 31}}
+}
+
+func halted() *Input {
+	return &Input{State: InputHalted, Reason: "r", Since: 5, Generation: 2, Resume: ResumeSkip,
+		Break: Break{Case: CaseExpired, Partition: 3, Next: 4, LogStart: 6, End: 9}}
 }
 
 func allKinds() profile.Value {
@@ -124,6 +135,17 @@ func TestRowsRoundTrip(t *testing.T) {
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("profile %+v", p)
 	}
+	position, err := r.Position("in", 3)
+	must(t, err)
+	if *position != *consumed() {
+		t.Errorf("position %+v", position)
+	}
+	must(t, r.Inputs(func(topic string, row *Input) error {
+		if topic != "in" || *row != *halted() {
+			t.Errorf("input %s %+v", topic, row)
+		}
+		return nil
+	}))
 	none, err := r.Identity("profile", profile.Identity{Namespace: "email", Value: "?"})
 	if none != nil || err != nil {
 		t.Errorf("unknown identity: %v, %v", none, err)
@@ -315,9 +337,10 @@ func TestCheck(t *testing.T) {
 		"has no assertions": func(b *Batch) {
 			b.SetLink("profile", ann, tab, &Link{}, false)
 		},
-		"no such key space": func(b *Batch) { b.setRaw([]byte("zzz"), nil, nil) },
-		"bad number":        func(b *Batch) { b.setRaw(metaless(b, ann), []byte{1}, nil) },
-		"is no offset":      func(b *Batch) { b.SetPosition("in", 0, &Position{Next: -1}) },
+		"no such key space":         func(b *Batch) { b.setRaw([]byte("zzz"), nil, nil) },
+		"bad number":                func(b *Batch) { b.setRaw(metaless(b, ann), []byte{1}, nil) },
+		"input in: does not decode": func(b *Batch) { b.SetInput("in", &Input{State: 9}) },
+		"is no offset":              func(b *Batch) { b.SetPosition("in", 0, &Position{Next: -1}) },
 		"its other end is not known": func(b *Batch) {
 			b.SetLink("profile", ann, profile.Identity{Namespace: "cookie", Value: "?"},
 				&Link{Assertions: []Assertion{{Dataset: "crm"}}}, true)

@@ -36,10 +36,7 @@ was found.`,
 var errDamaged = errors.New("the store is damaged")
 
 func checkStore(c *cobra.Command, cfg *config.Config) (err error) {
-	s, err := store.OpenReadOnly(storeDir(cfg), cfg.StoreOptions())
-	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("%w: stop the daemon first", err)
-	}
+	s, err := openStopped(cfg)
 	if err != nil {
 		return err
 	}

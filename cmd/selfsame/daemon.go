@@ -140,12 +140,17 @@ func (d *daemon) openShard(ctx context.Context) (*pipeline.Shard, error) {
 func (d *daemon) openAPI(shard *pipeline.Shard) error {
 	backend := api.Backend{
 		Lookup: pipeline.NewLookup(d.model, d.store), Stats: shard.Stats(), Store: d.store,
-		Ready: d.ready, Version: version, Model: d.model,
+		Ready: d.ready, Version: version, Model: d.model, Control: d.control,
 	}
 	d.api = api.New(d.cfg.HTTPOptions(), backend, d.log)
 	var err error
 	d.apiAddr, err = d.api.Listen()
 	return err
+}
+
+// control writes a control record that came over HTTP to the control topic.
+func (d *daemon) control(ctx context.Context, id string, record []byte) error {
+	return writeControl(ctx, d.client, d.model.ControlTopic, id, record)
 }
 
 // ready tells why the daemon is not ready, nil when it is.

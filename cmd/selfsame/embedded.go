@@ -97,7 +97,7 @@ func (e *embedded) close() {
 // caughtUp reports whether everything in the input topics is committed and published.
 func (d *daemon) caughtUp(ctx context.Context) (bool, error) {
 	positions := d.pipeline.Shard.Stats().Figures().Positions
-	for _, topic := range d.model.InputTopics() {
+	for _, topic := range d.model.ConsumedTopics() {
 		ends, err := d.client.EndOffsets(ctx, topic)
 		if err != nil {
 			return false, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,13 +44,7 @@ ann@example.org.`,
 			if err != nil {
 				return err
 			}
-			var pretty bytes.Buffer
-			if err := json.Indent(&pretty, bytes.TrimSpace(answer), "", "  "); err != nil {
-				return fmt.Errorf("reading the daemon's answer: %w", err)
-			}
-			pretty.WriteByte('\n')
-			_, err = pretty.WriteTo(os.Stdout)
-			return err
+			return printJSON(os.Stdout, answer)
 		},
 	}
 	configFlag(c, &path)
@@ -58,6 +53,17 @@ ann@example.org.`,
 	c.Flags().StringVar(&policy, "policy", "", "merge policy (default: the class's default)")
 	c.Flags().BoolVar(&origins, "provenance", false, "show where each attribute came from")
 	return c
+}
+
+// printJSON writes a daemon's answer for people.
+func printJSON(w io.Writer, answer []byte) error {
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, bytes.TrimSpace(answer), "", "  "); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	pretty.WriteByte('\n')
+	_, err := pretty.WriteTo(w)
+	return err
 }
 
 // addressFlag adds the flag that names a daemon's API without a configuration.

@@ -66,7 +66,7 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 		return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, c.CommandPath())
 	})
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
-		newTail(), newCheck(), newVersion())
+		newTail(), newExport(), newCheck(), newControl(), newDataset(), newJobs(), newVersion())
 	return root
 }
 

@@ -49,6 +49,7 @@ func TestInitIsFineAndKeepsFiles(t *testing.T) {
 func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"get"}, {"get", "nothing"}, {"run", "extra"}, {"run", "--nope"},
+		{"export", "--offline", "--api", "localhost:1"},
 		{"tail", "--config", "starter", "--from", "yesterday"},
 	} {
 		err := execute(args...)

@@ -25,6 +25,16 @@ func TestMemory(t *testing.T) {
 				log.CreateTopic(name, partitions)
 				return name
 			},
+			Recreate: func(_ *testing.T, topic string, partitions int32) {
+				log.CreateTopic(topic, partitions)
+			},
+			Grow: func(t *testing.T, topic string, partitions int32) {
+				found, err := quick.Describe(t.Context(), topic)
+				if err != nil {
+					t.Fatal(err)
+				}
+				log.AddPartitions(topic, partitions-int32(len(found.Partitions)))
+			},
 			Expire: func(_ *testing.T, tp pipeline.TopicPartition, offset int64) {
 				log.Expire(tp, offset)
 			},

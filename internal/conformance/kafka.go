@@ -81,6 +81,12 @@ func (c *Cluster) Env(t *testing.T) Env {
 			}
 			return name
 		},
+		Recreate: func(t *testing.T, topic string, partitions int32) {
+			t.Helper()
+			other.delete(t, topic)
+			other.create(t, topic, partitions)
+		},
+		Grow:     other.grow,
 		Expire:   c.expire,
 		Write:    other.write,
 		Transact: other.transact,

@@ -215,9 +215,9 @@ func testUnknown(t *testing.T, e Env) {
 			}
 		}
 	}
-	if _, err := e.Source.Partitions(ctx, here.Topic+"-missing"); !errors.Is(err,
+	if _, err := e.Source.Describe(ctx, here.Topic+"-missing"); !errors.Is(err,
 		pipeline.ErrUnknownTopic) {
-		t.Errorf("source partitions: %v", err)
+		t.Errorf("describe: %v", err)
 	}
 	if _, err := e.Sink.Partitions(ctx, here.Topic+"-missing"); !errors.Is(err,
 		pipeline.ErrUnknownTopic) {

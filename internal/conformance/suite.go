@@ -25,6 +25,9 @@ type Env struct {
 	// CreateTopic makes a topic with a name of its own and returns the name.
 	CreateTopic func(t *testing.T, partitions int32, configs map[string]string) string
 
+	// Recreate deletes a topic and makes one of the same name. Grow adds partitions up to a number.
+	Recreate func(t *testing.T, topic string, partitions int32)
+	Grow     func(t *testing.T, topic string, partitions int32)
 	// Expire drops the records below offset.
 	Expire func(t *testing.T, tp pipeline.TopicPartition, offset int64)
 	// Write appends one batch with another client's writer.
@@ -55,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"expired", testExpired},
 		{"unknown topic", testUnknown},
 		{"partitions", testPartitions},
+		{"describe", testDescribe},
 		{"partitions side by side", testParallel},
 		{"large record", testLarge},
 		{"too large", testTooLarge},

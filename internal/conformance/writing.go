@@ -31,13 +31,41 @@ func testOffsets(t *testing.T, e Env) {
 
 func testPartitions(t *testing.T, e Env) {
 	topic := e.CreateTopic(t, 3, nil)
-	ids, err := e.Source.Partitions(within(t), topic)
-	if err != nil || !slices.Equal(ids, []int32{0, 1, 2}) {
-		t.Errorf("source: %v, %v", ids, err)
+	found, err := e.Source.Describe(within(t), topic)
+	if err != nil || !slices.Equal(found.Partitions, []int32{0, 1, 2}) {
+		t.Errorf("source: %v, %v", found, err)
 	}
 	n, err := e.Sink.Partitions(within(t), topic)
 	if err != nil || n != 3 {
 		t.Errorf("sink: %d, %v", n, err)
+	}
+}
+
+// testDescribe: a topic keeps its id, with more partitions too, and loses it when it is made anew.
+func testDescribe(t *testing.T, e Env) {
+	topic := e.CreateTopic(t, 2, nil)
+	describe := func(partitions int) pipeline.Topic {
+		for {
+			found, err := e.Source.Describe(within(t), topic)
+			if err != nil && !errors.Is(err, pipeline.ErrUnknownTopic) {
+				t.Fatal(err)
+			}
+			if err == nil && len(found.Partitions) == partitions {
+				return found
+			}
+		}
+	}
+	first := describe(2)
+	if first.ID.IsZero() || e.CreateTopic(t, 1, nil) == topic {
+		t.Fatalf("%+v", first)
+	}
+	e.Grow(t, topic, 3)
+	if grown := describe(3); grown.ID != first.ID {
+		t.Errorf("id %x became %x with another partition", first.ID, grown.ID)
+	}
+	e.Recreate(t, topic, 1)
+	if again := describe(1); again.ID == first.ID || again.ID.IsZero() {
+		t.Errorf("id %x of the new topic, %x of the old", again.ID, first.ID)
 	}
 }
 

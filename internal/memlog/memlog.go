@@ -9,6 +9,7 @@ import (
 
 	"selfsame/pipeline"
 	"selfsame/profile"
+	"selfsame/store"
 )
 
 // Options are the limits of a log. The zero value is good for most tests.
@@ -16,6 +17,7 @@ type Options struct {
 	FetchWait       time.Duration // how long a fetch at the end waits; not at all where 0
 	FetchMaxRecords int           // 500 where 0
 	MaxBatchBytes   int           // keys, values and headers; 1 MiB where 0
+	NoTopicIDs      bool          // tell no ids, as brokers before Kafka 2.8
 }
 
 // Log is a set of topics. It is safe for concurrent use.
@@ -25,6 +27,8 @@ type Log struct {
 	mu struct {
 		sync.Mutex
 		topics   map[string][]*partition
+		ids      map[string]store.TopicID
+		made     byte                        // topics so far, for their ids
 		sessions map[string]pipeline.Session // the latest of each transactional id
 		faults   faults
 	}
@@ -40,6 +44,7 @@ func New(o Options) *Log {
 	}
 	l := &Log{options: o}
 	l.mu.topics = map[string][]*partition{}
+	l.mu.ids = map[string]store.TopicID{}
 	l.mu.sessions = map[string]pipeline.Session{}
 	return l
 }
@@ -49,7 +54,20 @@ func (l *Log) CreateTopic(name string, partitions int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dropLocked(name)
+	l.mu.made++
+	if !l.options.NoTopicIDs {
+		l.mu.ids[name] = store.TopicID{0: 1, 15: l.mu.made}
+	}
 	for range partitions {
+		l.mu.topics[name] = append(l.mu.topics[name], newPartition())
+	}
+}
+
+// AddPartitions adds partitions to a topic that exists.
+func (l *Log) AddPartitions(name string, n int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for range n {
 		l.mu.topics[name] = append(l.mu.topics[name], newPartition())
 	}
 }
@@ -66,6 +84,7 @@ func (l *Log) dropLocked(name string) {
 		p.wake()
 	}
 	delete(l.mu.topics, name)
+	delete(l.mu.ids, name)
 }
 
 // Source returns the log as a source.
@@ -148,19 +167,19 @@ type Source struct {
 
 var _ pipeline.Source = (*Source)(nil)
 
-// Partitions implements pipeline.Source.
-func (s *Source) Partitions(_ context.Context, topic string) ([]int32, error) {
+// Describe implements pipeline.Source.
+func (s *Source) Describe(_ context.Context, topic string) (pipeline.Topic, error) {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
 	ps, ok := s.l.mu.topics[topic]
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", pipeline.ErrUnknownTopic, topic)
+		return pipeline.Topic{}, fmt.Errorf("%w: %s", pipeline.ErrUnknownTopic, topic)
 	}
-	ids := make([]int32, len(ps))
-	for i := range ids {
-		ids[i] = int32(i)
+	found := pipeline.Topic{ID: s.l.mu.ids[topic]}
+	for i := range ps {
+		found.Partitions = append(found.Partitions, int32(i))
 	}
-	return ids, nil
+	return found, nil
 }
 
 // Offset implements pipeline.Source.

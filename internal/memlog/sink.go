@@ -34,8 +34,8 @@ func (s *Sink) Open(ctx context.Context, transactionalID string) (pipeline.Sessi
 
 // Partitions implements pipeline.Sink.
 func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
-	ids, err := s.l.Source().Partitions(ctx, topic)
-	return int32(len(ids)), err
+	found, err := s.l.Source().Describe(ctx, topic)
+	return int32(len(found.Partitions)), err
 }
 
 // Produce implements pipeline.Sink.

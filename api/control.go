@@ -1,0 +1,158 @@
+package api
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"selfsame/store"
+)
+
+// controlPath is where control records are sent to; what became of one lies under it.
+const controlPath = "/v1/control"
+
+// controlAnswer is the body of POST /v1/control.
+type controlAnswer struct {
+	ID string `json:"id"`
+}
+
+// controlStatus is the body of GET /v1/control/ID.
+type controlStatus struct {
+	ID      string         `json:"id"`
+	Op      string         `json:"op"`
+	Class   string         `json:"class,omitempty"`
+	Time    time.Time      `json:"time"`
+	Removed controlRemoved `json:"removed"`
+	Job     string         `json:"job,omitempty"` // that goes on with it
+	Cause   controlCause   `json:"cause"`
+}
+
+type controlRemoved struct {
+	Fragments uint64 `json:"fragments"`
+	Events    uint64 `json:"events"`
+	Links     uint64 `json:"links"`
+}
+
+type controlCause struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// postControl checks a control record and writes it to the control topic, where the pipeline finds
+// it as it finds those of others. Only JSON by name is taken: a web page cannot send that across
+// sites without asking first, and the API does not answer such a question.
+func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		writeError(w, http.StatusUnsupportedMediaType,
+			"send JSON, with the header Content-Type: application/json")
+		return
+	}
+	limit := int64(h.backend.Model.Limits.RecordBytes)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		writeError(w, http.StatusRequestEntityTooLarge, "the record is too large, or was cut short")
+		return
+	}
+	id, record, err := withID(body)
+	if err == nil {
+		if rejection := h.backend.Model.CheckControl(record); rejection != nil {
+			err = rejection
+		}
+	}
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if err := h.backend.Control(r.Context(), id, record); err != nil {
+		h.log.Error("writing to the control topic", "error", err)
+		writeError(w, http.StatusServiceUnavailable,
+			"the record may not have reached Kafka; sending it again with the same id is safe")
+		return
+	}
+	writeJSON(w, http.StatusAccepted, controlAnswer{ID: id})
+}
+
+// withID gives a record that has no id a random one.
+func withID(body []byte) (id string, record []byte, err error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+		return "", nil, errors.New("the body is not one JSON object")
+	}
+	if raw, ok := fields["id"]; ok {
+		_ = json.Unmarshal(raw, &id) // what is no text is told by the check of the record
+		return id, body, nil
+	}
+	id = NewControlID()
+	fields["id"], _ = json.Marshal(id) // a string always marshals
+	record, err = json.Marshal(fields)
+	return id, record, err
+}
+
+// NewControlID makes an id for a control record: random, and never made before.
+func NewControlID() string { return strings.ToLower(rand.Text()) }
+
+// controlByID tells what became of a control record.
+func (h *handler) controlByID(w http.ResponseWriter, r *http.Request) {
+	id, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), controlPath+"/"))
+	if err != nil || id == "" {
+		writeError(w, http.StatusBadRequest, "want /v1/control/ID, URL-encoded")
+		return
+	}
+	row, err := h.backend.Store.Reader().Applied(id)
+	switch {
+	case err != nil:
+		h.log.Error("reading a control record", "error", err)
+		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
+	case row == nil:
+		writeError(w, http.StatusNotFound, "no control record of this id has been applied: it may "+
+			"be on its way, or have been refused; then the audit topic says why")
+	default:
+		writeJSON(w, http.StatusOK, statusOf(id, row))
+	}
+}
+
+func statusOf(id string, row *store.Applied) controlStatus {
+	return controlStatus{ID: id, Op: row.Op, Class: row.Class, Time: time.Unix(0, row.Time).UTC(),
+		Removed: controlRemoved{row.Fragments, row.Events, row.Links}, Job: row.Job,
+		Cause: controlCause{row.Cause.Topic, row.Cause.Partition, row.Cause.Offset}}
+}
+
+// jobStatus is one job of GET /v1/jobs.
+type jobStatus struct {
+	ID       string     `json:"id"`
+	Kind     string     `json:"kind"`
+	State    string     `json:"state"` // running, done
+	Done     uint64     `json:"done"`
+	Total    uint64     `json:"total"` // an estimate while it runs; 0: not known yet
+	Created  time.Time  `json:"created"`
+	Finished *time.Time `json:"finished,omitempty"`
+}
+
+// jobs lists the jobs that run, and those that ended of late.
+func (h *handler) jobs(w http.ResponseWriter, _ *http.Request) {
+	all := []jobStatus{}
+	err := h.backend.Store.Reader().Jobs(func(job *store.Job) error {
+		s := jobStatus{ID: job.ID, Kind: job.Kind, State: "running", Done: job.Done,
+			Total: job.Total, Created: time.Unix(0, job.Created).UTC()}
+		if job.State == store.JobDone {
+			at := time.Unix(0, job.Finished).UTC()
+			s.State, s.Finished = "done", &at
+		}
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		h.log.Error("reading jobs", "error", err)
+		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"jobs": all})
+}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// post sends a control record and returns status and body.
+func (w *world) post(o Options, body string, headers ...string) (int, string) {
+	r := httptest.NewRequest("POST", "http://localhost:8080/v1/control", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	recorded := httptest.NewRecorder()
+	w.handler(o).ServeHTTP(recorded, r)
+	return recorded.Code, recorded.Body.String()
+}
+
+// TestControl: a record is written to the topic and found by its id once it is applied.
+func TestControl(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1), ann(2))
+	const link = `{"id":"a/b","op":"link","identities":["crm:1","crm:2"]}`
+	if code, body := w.get("/v1/control/a%2Fb"); code != 404 {
+		t.Errorf("before: %d %s", code, body)
+	}
+	code, body := w.post(Options{}, link)
+	if code != 202 || !strings.Contains(body, `"id":"a/b"`) {
+		t.Errorf("%d %s", code, body)
+	}
+	code, body = w.get("/v1/control/a%2Fb")
+	if code != 200 || !strings.Contains(body, `"op":"link"`) ||
+		!strings.Contains(body, `"cause":{"topic":"control","partition":0,"offset":0}`) {
+		t.Errorf("after: %d %s", code, body)
+	}
+	if code, body := w.get("/v1/profiles/crm/2"); code != 200 ||
+		!strings.Contains(body, `"crm":["1","2"]`) {
+		t.Errorf("the profile: %d %s", code, body)
+	}
+	if code, _ := w.post(Options{}, `{"op":"remerge"}`); code != 202 ||
+		len(w.controlled) != 2 || len(w.controlled[1]) < 20 {
+		t.Errorf("without an id: %d, ids %v", code, w.controlled)
+	}
+	code, body = w.get("/v1/jobs")
+	done := `"kind":"remerge","state":"done","done":1,"total":1`
+	if code != 200 || !strings.Contains(body, done) {
+		t.Errorf("jobs: %d %s", code, body)
+	}
+}
+
+// TestControlRefused: nothing reaches the topic of what is wrong or may not be asked.
+func TestControlRefused(t *testing.T) {
+	w := newWorld(t)
+	const link = `{"op":"link","identities":["crm:1","crm:2"]}`
+	tests := []struct {
+		name    string
+		options Options
+		body    string
+		header  string
+		code    int
+		want    string
+	}{
+		{"no JSON", Options{}, "{", "", 400, "not one JSON object"},
+		{"null", Options{}, "null", "", 400, "not one JSON object"},
+		{"another type", Options{}, link, "Content-Type: text/plain", 415, "application/json"},
+		{"wrong", Options{}, `{"op":"link"}`, "", 400, "identities: wanted 2 of them, found 0"},
+		{"unknown field", Options{}, `{"op":"remerge","x":1}`, "", 400, "an unknown field"},
+		{"no token", Options{Token: "x"}, link, "", 401, "token"},
+		{"too large", Options{}, `{"op":"` + strings.Repeat("x", 2<<20) + `"}`, "", 413, "large"},
+	}
+	for _, test := range tests {
+		code, body := w.post(test.options, test.body, test.header)
+		if code != test.code || !strings.Contains(body, test.want) {
+			t.Errorf("%s: %d %s", test.name, code, body)
+		}
+	}
+	if code, body := w.ask(Options{}, http.MethodGet, "/v1/control"); code != 405 {
+		t.Errorf("GET: %d %s", code, body)
+	}
+	if len(w.controlled) > 0 {
+		t.Errorf("written: %v", w.controlled)
+	}
+	w.broken = errNotYet
+	if code, body := w.post(Options{}, link); code != 503 {
+		t.Errorf("without Kafka: %d %s", code, body)
+	}
+}

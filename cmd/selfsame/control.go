@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"selfsame/api"
+	"selfsame/config"
+	"selfsame/kafka"
+	"selfsame/pipeline"
+)
+
+// controlFlags are the flags that all operations share.
+type controlFlags struct {
+	path, address string
+	record        pipeline.Control
+	wait          time.Duration
+}
+
+func newControl() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "control",
+		Short: "Ask the daemon for an operation, through the control topic",
+		Long: `Each command writes one record to the control topic. The daemon applies it in
+the order of the topic, once per id, and says what became of it on the audit topic. Nothing else
+happens here: the daemon need not be running.`,
+	}
+	c.AddCommand(
+		controlCommand(pipeline.ControlLink, "link ID ID", 2,
+			"Say that two identities are one self, whatever records say"),
+		controlCommand(pipeline.ControlForbidLink, "forbid-link ID ID", 2,
+			"Say that two identities are never one self; it beats link"),
+		controlCommand(pipeline.ControlUnlink, "unlink ID", 1,
+			"Void everything that records have said about an identity's links up to now"),
+		controlCommand(pipeline.ControlDeleteProfile, "delete-profile ID", 1,
+			"Delete all data of all identities of a profile, up to now; the graph stays"),
+		controlCommand(pipeline.ControlDeleteFragment, "delete-fragment ID", 1,
+			"Delete what one dataset says about one identity, up to now"),
+		controlCommand(pipeline.ControlRemerge, "remerge", 0,
+			"Merge all profiles anew in the background"))
+	return c
+}
+
+// controlCommand is the command of one operation. An ID is NAMESPACE:VALUE.
+func controlCommand(op pipeline.ControlOp, use string, identities int,
+	short string) *cobra.Command {
+	f := controlFlags{record: pipeline.Control{Op: op}}
+	c := &cobra.Command{Use: use, Short: short, Args: exactly(identities),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.record.Identities = args
+			return sendControl(c.Context(), &f)
+		}}
+	f.add(c)
+	c.Flags().StringVar(&f.record.Class, "class", api.DefaultClass, "entity class")
+	switch op {
+	case pipeline.ControlLink, pipeline.ControlForbidLink:
+		c.Flags().BoolVar(&f.record.Lift, "lift", false, "take it back")
+	case pipeline.ControlDeleteFragment:
+		c.Flags().StringVarP(&f.record.Dataset, "dataset", "d", "", "the dataset (required)")
+	case pipeline.ControlRemerge:
+		c.Flags().BoolVar(&f.record.All, "all", false, "emit every profile, not only what changed")
+	}
+	return c
+}
+
+func (f *controlFlags) add(c *cobra.Command) {
+	configFlag(c, &f.path)
+	addressFlag(c, &f.address)
+	flags := c.Flags()
+	flags.StringVar(&f.record.ID, "id", "", "id of the operation; sent again it counts once "+
+		"(default: a random one)")
+	flags.StringVar(&f.record.Note, "note", "", "words for the audit topic")
+	flags.StringVar(&f.record.Time, "time", "", "time of the operation, RFC 3339 (default: now)")
+	flags.DurationVar(&f.wait, "wait", 0, "wait so long for a running daemon to apply it")
+}
+
+// sendControl writes a control record, and waits where that is asked for.
+func sendControl(ctx context.Context, f *controlFlags) error {
+	cfg, err := config.Load(f.path)
+	if err != nil {
+		return err
+	}
+	model, err := cfg.Model()
+	if err != nil {
+		return err
+	}
+	if f.record.ID == "" {
+		f.record.ID = api.NewControlID()
+	}
+	record, err := json.Marshal(f.record)
+	if err != nil {
+		return err
+	}
+	if rejection := model.CheckControl(record); rejection != nil {
+		return fmt.Errorf("%w: %w", errUsage, rejection)
+	}
+	client, err := kafka.New(cfg.KafkaConfig(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := writeControl(ctx, client, model.ControlTopic, f.record.ID, record); err != nil {
+		return err
+	}
+	fmt.Printf("sent %s to topic %s\n", f.record.ID, model.ControlTopic)
+	if f.wait == 0 {
+		return nil
+	}
+	daemon, err := apiClient(f.path, f.address)
+	if err != nil {
+		return err
+	}
+	return awaitControl(ctx, daemon, f)
+}
+
+// writeControl appends a control record. Sent twice, the id makes it count once.
+func writeControl(ctx context.Context, client *kafka.Client, topic, id string,
+	record []byte) error {
+	err := client.Send(ctx, topic, kafka.ByKey,
+		[]pipeline.OutRecord{{Key: []byte(id), Value: record}}, []int64{time.Now().UnixNano()})
+	if errors.Is(err, pipeline.ErrUnknownTopic) {
+		return fmt.Errorf("%w: the daemon makes topic %s when it first starts", err, topic)
+	}
+	return err
+}
+
+// controlPoll is how often a command asks whether its operation is applied.
+const controlPoll = 100 * time.Millisecond
+
+func awaitControl(ctx context.Context, daemon *api.Client, f *controlFlags) error {
+	ctx, cancel := context.WithTimeout(ctx, f.wait)
+	defer cancel()
+	for {
+		answer, err := daemon.Control(ctx, f.record.ID)
+		if err == nil {
+			return printJSON(os.Stdout, answer)
+		}
+		if !errors.Is(err, api.ErrNotFound) {
+			return err
+		}
+		if pipeline.Sleep(ctx, controlPoll) != nil {
+			return fmt.Errorf("%s was not applied within %s: it waits, or was refused; the audit "+
+				"topic will say", f.record.ID, f.wait)
+		}
+	}
+}

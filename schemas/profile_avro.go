@@ -1,0 +1,72 @@
+package schemas
+
+import (
+	"strconv"
+
+	"selfsame/profile"
+)
+
+// ProfileSchema is the schema of whole merged profiles of a class: what the output topic's values
+// have, with the attributes in the union schema of the class.
+type ProfileSchema struct {
+	schema *Schema
+	avro   []byte
+}
+
+// NewProfileSchema makes the schema of a class's profiles. attributes is the union schema of its
+// record datasets, nil where it has none. Errors are [SchemaError]s.
+func NewProfileSchema(class string, attributes *Union) (*ProfileSchema, error) {
+	namespace := unionNamespace + "." + avroName(class)
+	text := strconv.AppendQuote([]byte(`{"type":"record","name":`), namespace+".Profile")
+	text = append(text, `,"fields":[{"name":"id","type":"string"},`+
+		`{"name":"class","type":"string"},{"name":"policy","type":"string"},`+
+		`{"name":"version","type":"long"},{"name":"identities","type":`+
+		`{"type":"map","values":{"type":"array","items":"string"}}},`+
+		`{"name":"attributes","type":`...)
+	if attributes == nil {
+		text = strconv.AppendQuote(append(text, `{"type":"record","name":`...),
+			namespace+"."+recordName)
+		text = append(text, `,"fields":[]}`...)
+	} else {
+		text = append(text, attributes.Avro()...)
+	}
+	text = append(text, `},{"name":"datasets","type":{"type":"array","items":"string"}}]}`...)
+	schema, err := Parse("schema of profiles of "+class, text)
+	return &ProfileSchema{schema: schema, avro: text}, err
+}
+
+// Avro returns the text of the schema. The caller does not change it.
+func (p *ProfileSchema) Avro() []byte { return p.avro }
+
+// ProfileRecord is one merged profile.
+type ProfileRecord struct {
+	ID, Class, Policy string
+	Version           uint64              // below 2^53
+	Identities        map[string][]string // values by namespace
+	Attributes        profile.Value       // an object
+	Datasets          []string
+}
+
+// Encode encodes a profile as bare Avro binary. Errors are [ViolationError]s: attributes that the
+// union does not have.
+func (p *ProfileSchema) Encode(r *ProfileRecord) ([]byte, error) {
+	names, items := []string{}, []profile.Value{}
+	for namespace, values := range r.Identities {
+		names, items = append(names, namespace), append(items, texts(values))
+	}
+	return p.schema.EncodeAvro(profile.Object(
+		[]string{"id", "class", "policy", "version", "identities", "attributes", "datasets"},
+		[]profile.Value{
+			profile.String(r.ID), profile.String(r.Class), profile.String(r.Policy),
+			profile.Int(int64(r.Version)), profile.Object(names, items), r.Attributes,
+			texts(r.Datasets),
+		}))
+}
+
+func texts(all []string) profile.Value {
+	items := make([]profile.Value, len(all))
+	for i, text := range all {
+		items[i] = profile.String(text)
+	}
+	return profile.Array(items)
+}
