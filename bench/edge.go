@@ -56,7 +56,7 @@ func openEdge(ctx context.Context, t task) (*edge, error) {
 	}
 	e := &edge{cfg: cfg, client: client, sink: client.Sink(), output: t.Run + ".out",
 		outputs: partitions, sequences: make([]int32, partitions),
-		chunks: make(chan chunk, 64), batches: make(chan []chunk, 64)}
+		chunks: make(chan chunk, 16), batches: make(chan []chunk, 64)}
 	output := kafka.TopicSpec{Name: e.output, Owned: true, Partitions: partitions,
 		ReplicationFactor: 1}
 	if err := client.EnsureTopics(ctx, []kafka.TopicSpec{output}); err != nil {
