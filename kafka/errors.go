@@ -93,7 +93,7 @@ func isStale(err error) bool {
 	switch code {
 	case kafkago.NotLeaderForPartition, kafkago.LeaderNotAvailable, kafkago.ReplicaNotAvailable,
 		kafkago.FencedLeaderEpoch, kafkago.UnknownLeaderEpoch, kafkago.KafkaStorageError,
-		kafkago.UnknownTopicOrPartition:
+		kafkago.UnknownTopicOrPartition, kafkago.UnknownTopicID, kafkago.InconsistentTopicID:
 		return true
 	}
 	return false

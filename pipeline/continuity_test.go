@@ -56,11 +56,8 @@ var harms = []struct {
 		rewind: ending{60, 60, 0}, skip: ending{60, 0, 0},
 	},
 	{
-		name: "cut short and written on", found: "truncated: ",
-		harm: func(l *live) {
-			l.log.Truncate(crm0, 60)
-			l.produce(0, 60)
-		},
+		name: "cut short and written on", found: "truncated: ", live: true,
+		harm:   func(l *live) { l.log.Truncate(crm0, 60, l.records(60)...) },
 		rewind: ending{120, 120, 0}, skip: ending{120, 20, 0},
 	},
 	{

@@ -73,6 +73,8 @@ type Fetched struct {
 	LogStart int64
 	// End is the last stable offset: what lies below can be fetched.
 	End int64
+	// Topic is the id of the topic that all this is from; zero where the broker does not tell.
+	Topic store.TopicID
 }
 
 // Topic is what a cluster tells of a topic.

@@ -139,6 +139,10 @@ func TestPause(t *testing.T) {
 		l.resume(store.ResumeAsIs)
 		l.want(store.InputRunning, 1010, 1002)
 		l.said("is read again")
+		l.restart()
+		if text := l.said(); text != "" {
+			t.Errorf("silence is health:\n%s", text)
+		}
 	})
 }
 
@@ -206,7 +210,11 @@ func TestTooManyRejects(t *testing.T) {
 			t.Errorf("audit: %s", audit)
 		}
 		l.resumeTopic("web", store.ResumeAsIs)
-		want(store.InputRunning, 18, 9) // too few to judge
+		want(store.InputRunning, 18, 9)
+		send("{", "{", "{", "{", "{")
+		want(store.InputRunning, 23, 14) // 5, but of too few to judge
+		send(good, good, good, good, good)
+		want(store.InputStopped, 26, 14)
 		l.produce(0, 10)
 		l.want(store.InputRunning, 10, 10)
 	})

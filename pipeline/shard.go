@@ -186,10 +186,10 @@ func (sh *Shard) commit(durable bool) error {
 	}
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
 	sh.forgottenJobs = sh.forgottenJobs[:0]
-	sh.show()
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.state.turn()
+	sh.show()
 	return nil
 }
 

@@ -159,7 +159,7 @@ func (d *daemon) ready() error {
 	case <-d.pipeline.Ready():
 		return nil
 	default:
-		return errors.New("the pipeline has not started reading yet")
+		return errors.New("the pipeline has not found and begun to read every input topic yet")
 	}
 }
 

@@ -42,6 +42,11 @@ var goroutines = map[string]goroutine{
 		owner: "Server.Serve",
 		end:   "Serve waits for it",
 	},
+	"internal/conformance/continuity.go": {
+		why:   "a pipeline runs while its input is changed",
+		owner: "the test",
+		end:   "stop waits for it, and the test's cleanup stops it",
+	},
 	"internal/conformance/reading.go": {
 		why:   "a fetch has to wait while a record is appended",
 		owner: "the test",

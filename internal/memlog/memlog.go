@@ -119,11 +119,12 @@ func (l *Log) Expire(tp pipeline.TopicPartition, offset int64) {
 }
 
 // Truncate loses the records from offset on, as an unclean election does, and begins a leader
-// epoch.
-func (l *Log) Truncate(tp pipeline.TopicPartition, offset int64) {
+// epoch. The new leader may append records before anyone can fetch.
+func (l *Log) Truncate(tp pipeline.TopicPartition, offset int64, records ...pipeline.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mustLocked(tp).truncate(offset)
+	l.mustLocked(tp).append(tp, noProducer, records)
 }
 
 // Skip takes n offsets at the end for what readers do not see: markers, aborted records.
@@ -237,7 +238,9 @@ func (s *Source) fetchNow(tp pipeline.TopicPartition, offset int64) (
 			TP: tp, Offset: offset, LogStart: p.start, End: p.end,
 		}
 	}
-	return p.fetch(offset, s.l.options.FetchMaxRecords), p.changed, nil
+	got := p.fetch(offset, s.l.options.FetchMaxRecords)
+	got.Topic = s.l.mu.ids[tp.Topic]
+	return got, p.changed, nil
 }
 
 // position names the record at offset of tp.
