@@ -70,7 +70,7 @@ type retiredProfile struct {
 type ShardOptions struct {
 	// Partitions is the number of partitions of each output topic.
 	Partitions map[string]int32
-	// CacheRows bounds the decoded rows of each kind kept between commits. Default 100,000.
+	// CacheRows bounds the decoded rows of each kind kept between commits. Default 50,000.
 	CacheRows int
 	// RenderedBytes bounds the profiles kept between commit and publishing. Default 64 MiB.
 	RenderedBytes int
@@ -78,7 +78,7 @@ type ShardOptions struct {
 
 // Defaults of ShardOptions.
 const (
-	DefaultCacheRows     = 100_000
+	DefaultCacheRows     = 50_000
 	DefaultRenderedBytes = 64 << 20
 )
 
@@ -230,9 +230,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 			b.SetInput(topic, &in.row)
 		}
 	}
-	for i := range sh.entries {
-		b.Enqueue(sh.entries[i])
-	}
+	b.Enqueue(sh.entries...)
 	return sh.dropRetired(b)
 }
 
