@@ -25,7 +25,7 @@ var fields = map[string]map[string]field{
 	},
 	"shop": {
 		"mail": {"string", true}, "name": {kind: "string"}, "tier": {kind: "string"},
-		"at": {kind: "millis"},
+		"address": {kind: "address"}, "at": {kind: "millis"},
 	},
 	"web": {
 		"event": {"string", true}, "crm": {kind: "string"}, "login": {kind: "string"},

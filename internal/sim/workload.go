@@ -140,10 +140,14 @@ func (w *workload) crmChange(now int64) made {
 }
 
 func (w *workload) shop(now int64) made {
-	m := made{"shop", value([]string{
+	fields := []string{
 		fmt.Sprintf(`"mail":%q`, w.email()), fmt.Sprintf(`"tier":"t%d"`, w.rnd.IntN(5)),
 		fmt.Sprintf(`"name":"s%d"`, w.rnd.IntN(50)), fmt.Sprintf(`"at":%d`, w.at(now).UnixMilli()),
-	})}
+	}
+	if w.rnd.IntN(2) == 0 {
+		fields = append(fields, fmt.Sprintf(`"address":{"city":"y%d"}`, w.rnd.IntN(9)))
+	}
+	m := made{"shop", value(fields)}
 	switch w.rnd.IntN(6) {
 	case 0:
 		m.record.Headers = header("selfsame-op", "delete")

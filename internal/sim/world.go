@@ -27,6 +27,9 @@ const (
 		{"name":"mail","type":"string"},
 		{"name":"name","type":["null","string"],"default":null},
 		{"name":"tier","type":["null","string"],"default":null},
+		{"name":"address","type":["null",{"type":"record","name":"address","fields":[
+			{"name":"city","type":["null","string"],"default":null},
+			{"name":"zip","type":["null","string"],"default":null}]}],"default":null},
 		{"name":"at","type":["null",{"type":"long","logicalType":"timestamp-millis"}],
 			"default":null}]}`
 	webSchema = `{"type":"record","name":"web","fields":[

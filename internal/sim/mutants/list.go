@@ -115,7 +115,7 @@ var mutants = []mutant{
 	{"unset-hides-nothing", "profile/merge.go",
 		"		if hiddenBy(above, c.Stamp) {\n			continue\n		}\n", ""},
 	{"stamp-without-sequence", "profile/stamp.go",
-		"		cmp.Compare(s.Sequence, t.Sequence),\n", ""},
+		"if s.Sequence != t.Sequence {", "if false {"},
 	{"stamp-without-position", "profile/stamp.go",
-		"		s.Pos.Compare(t.Pos),\n", ""},
+		"return s.Pos.Compare(t.Pos)", "return 0"},
 }
