@@ -10,6 +10,7 @@
 //	oracle.go     what should come out, by full walks over all that was consumed
 //	judge.go      the oracle's reading of one record
 //	verify.go     the outcome against the oracle, the raw output against its invariants
+//	mutants       known bugs, to see that each is found
 //
 // What is checked after each run:
 //
@@ -17,8 +18,11 @@
 //     identities, attributes and datasets, and assignments.
 //  2. Per key, versions strictly rise in the order of the log; so no (key, version) comes twice.
 //  3. Every profile record is a state that was committed under its version.
-//  4. Each wrong record is one dead letter, with the right reason; no outbox entry comes twice.
-//  5. Consumed records are accounted for, and the store's own check finds nothing.
+//  4. Each wrong record is one dead letter, with the right reason.
+//  5. Within a partition the numbers of outbox entries rise; none comes twice.
+//  6. A profile is published only where the commit of its version has changed it.
+//  7. Consumed records are accounted for, and the store's own check finds nothing.
 //
-// A failing run is repeated by its seed and set of faults; see the Makefile's target sim.
+// Some of this needs owners that follow one another in one line, or logs that keep what they have
+// acknowledged; verify.go says where. A failing run prints the command that repeats it exactly.
 package sim

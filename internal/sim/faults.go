@@ -159,6 +159,9 @@ func (s *simulation) takeover() error {
 	s.zombies = append(s.zombies, old)
 	s.current = s.newOwner(old.disk.clone(s.kept()), old)
 	s.logf("%s takes over from %s", s.current.name, old.name)
+	for range s.faults.IntN(4) { // what the copy does not know of
+		s.revive(old)
+	}
 	return s.current.open()
 }
 
@@ -268,7 +271,12 @@ func (s *simulation) revive(z *owner) {
 		return
 	}
 	if s.faults.IntN(2) == 0 {
-		err := z.consume(s.inputs, 3)
+		some := s.inputs
+		if s.faults.IntN(2) == 0 {
+			at := s.faults.IntN(len(some))
+			some = some[at : at+1]
+		}
+		err := z.consume(some, 1+s.faults.IntN(3))
 		z.gone = err != nil
 		s.logf("  %s, replaced, consumes: %v", z.name, err)
 		return

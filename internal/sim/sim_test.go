@@ -13,7 +13,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("sim.seed", 0, "the first seed; a random one where 0")
 	runsFlag   = flag.Int("sim.n", 300, "how many seeds")
-	faultsFlag = flag.String("sim.faults", "drawn", "what may go wrong, as each seed says by default")
+	faultsFlag = flag.String("sim.faults", "drawn", "what may go wrong; by default as a seed says")
 	repeatFlag = flag.Bool("sim.repeats", false, "output may repeat: at least once")
 	shrinkFlag = flag.Bool("sim.noshrink", false, "leave a failing run as it is")
 	traceFlag  = flag.Bool("sim.trace", false, "show what happens")
@@ -53,8 +53,8 @@ func TestSimulation(t *testing.T) {
 }
 
 // faultsOf draws the faults of a run: fewer kinds make each of them, and what only holds without
-// some of them, count for more. A log that has lost what it acknowledged voids the guarantee between
-// two owners, so that these do not come together.
+// some of them, count for more. A log that has lost what it acknowledged voids the guarantee
+// between two owners, so that these do not come together.
 func faultsOf(t *testing.T, seed uint64) (f Faults) {
 	if *faultsFlag != "drawn" {
 		f, err := ParseFaults(*faultsFlag)
