@@ -270,6 +270,8 @@ func (s *simulation) revive(z *owner) {
 	if z == s.current || z.gone || z.dead() {
 		return
 	}
+	s.depth++ // or it would go on within its own step
+	defer func() { s.depth-- }()
 	if s.faults.IntN(2) == 0 {
 		some := s.inputs
 		if s.faults.IntN(2) == 0 {
