@@ -26,7 +26,7 @@ import (
 )
 
 func main() {
-	seeds := flag.Int("n", 600, "how many seeds are run against each mutant at the most")
+	seeds := flag.Int("n", 1500, "how many seeds are run against each mutant at the most")
 	seed := flag.Uint64("seed", 1, "the first seed")
 	flag.Parse()
 	if err := run(flag.Args(), *seed, *seeds); err != nil {
@@ -85,7 +85,8 @@ func (t *trial) try(m mutant) (found string, err error) {
 	if err != nil {
 		return "", err
 	}
-	for _, test := range []string{"TestSimulation", "TestCrashMatrix", "TestCrashWhileSending"} {
+	for _, test := range []string{"TestRegressions", "TestSimulation", "TestCrashMatrix",
+		"TestCrashWhileSending"} {
 		if found, err = t.test(overlay, test); found != "" || err != nil {
 			return found, err
 		}
