@@ -13,11 +13,17 @@ import (
 
 func newRun() *cobra.Command {
 	var path string
+	var rebuild bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
 		Long: `Runs the daemon until it is told to stop (SIGINT or SIGTERM), then
 finishes what it has begun: consumed records are committed and what they changed is published.
+
+With --rebuild an empty store is built from the input topics, and nothing is published until the
+input has been consumed as far as it reached at the start. Then every profile is published, and what
+the output topics hold beyond that is ended. On a store that has published before, --rebuild does
+nothing.
 
 The topics that the daemon writes are made when they do not exist, and checked when they do. The
 input topics must exist.`,
@@ -28,16 +34,18 @@ input topics must exist.`,
 			if err != nil {
 				return err
 			}
-			return runDaemon(c.Context(), cfg)
+			return runDaemon(c.Context(), cfg, rebuild)
 		},
 	}
 	configFlag(c, &path)
+	c.Flags().BoolVar(&rebuild, "rebuild", false,
+		"build an empty store from the input; publish when it has caught up")
 	return c
 }
 
-func runDaemon(ctx context.Context, cfg *config.Config) error {
+func runDaemon(ctx context.Context, cfg *config.Config, rebuild bool) error {
 	log := newLogger(cfg)
-	d, err := openDaemon(ctx, cfg, log)
+	d, err := openRebuilding(ctx, cfg, log, rebuild)
 	if err != nil {
 		return err
 	}
