@@ -27,7 +27,7 @@ func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset i
 	isolation int8) (pipeline.Fetched, error) {
 	ctx, cancel := c.limit(ctx, c.cfg.FetchMaxWait)
 	defer cancel()
-	part, id, err := c.fetchWhole(ctx, tp, offset, isolation)
+	part, id, err := c.fetchWhole(ctx, tp, wanted{offset, c.cfg.FetchMaxBytes, isolation})
 	switch {
 	case errors.Is(err, kafkago.OffsetOutOfRange):
 		err = c.outOfRange(ctx, tp, offset, err)
@@ -46,12 +46,18 @@ func (c *Client) fetch(ctx context.Context, tp pipeline.TopicPartition, offset i
 	return got, err
 }
 
+// wanted is what one fetch asks for.
+type wanted struct {
+	offset    int64
+	maxBytes  int32
+	isolation int8
+}
+
 // fetchWhole fetches one whole batch at least, where there is one. Brokers let the first batch
 // through whatever its size; one that does not is asked again.
-func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, offset int64,
-	isolation int8) (*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
-	req := c.fetchRequest(tp, offset, c.cfg.FetchMaxBytes, isolation)
-	part, id, err := c.fetchPartition(ctx, tp, req)
+func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, w wanted) (
+	*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
+	part, id, err := c.fetchPartition(ctx, tp, w)
 	if err != nil {
 		return nil, id, err
 	}
@@ -63,8 +69,8 @@ func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, off
 		return nil, id, fmt.Errorf("a batch of %d bytes is larger than the limit of %d",
 			size, c.cfg.DecompressedMaxBytes)
 	}
-	req = c.fetchRequest(tp, offset, int32(size), isolation)
-	part, id, err = c.fetchPartition(ctx, tp, req)
+	w.maxBytes = int32(size)
+	part, id, err = c.fetchPartition(ctx, tp, w)
 	if err == nil && firstBatchCut(part.RecordBatches) > 0 {
 		return nil, id, fmt.Errorf("the broker cuts a batch of %d bytes short", size)
 	}
@@ -73,12 +79,12 @@ func (c *Client) fetchWhole(ctx context.Context, tp pipeline.TopicPartition, off
 
 // fetchPartition returns what a partition holds, and the id of its topic where the broker fetches
 // by id: then a topic that was made anew cannot pass for the one that was described.
-func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition,
-	req *kmsg.FetchRequest) (*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
+func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition, w wanted) (
+	*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
+	req := c.fetchRequest(tp, w)
 	var byID *kmsg.FetchRequest
 	if id := c.topics.get(tp.Topic); !id.IsZero() {
-		asked := req.Topics[0].Partitions[0]
-		byID = c.fetchRequest(tp, asked.FetchOffset, asked.PartitionMaxBytes, req.IsolationLevel)
+		byID = c.fetchRequest(tp, w)
 		byID.Version, byID.Topics[0].TopicID = fetchIDVersion, id
 	}
 	res, err := c.callFetch(ctx, tp, req, byID)
@@ -146,19 +152,18 @@ func (c *Client) otherTopic(ctx context.Context, tp pipeline.TopicPartition, cau
 	return cause
 }
 
-func (c *Client) fetchRequest(tp pipeline.TopicPartition, offset int64, maxBytes int32,
-	isolation int8) *kmsg.FetchRequest {
+func (c *Client) fetchRequest(tp pipeline.TopicPartition, w wanted) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.Version = fetchVersion
 	req.ReplicaID = -1
 	req.MaxWaitMillis = int32(c.cfg.FetchMaxWait.Milliseconds())
-	req.MinBytes, req.MaxBytes = 1, maxBytes
-	req.IsolationLevel = isolation
+	req.MinBytes, req.MaxBytes = 1, w.maxBytes
+	req.IsolationLevel = w.isolation
 	req.SessionEpoch = -1
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic = tp.Topic
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, offset, maxBytes
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = tp.Partition, w.offset, w.maxBytes
 	rp.CurrentLeaderEpoch, rp.LogStartOffset = -1, -1
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -75,7 +76,7 @@ func (c *Client) rawProduce(ctx context.Context, tp pipeline.TopicPartition, raw
 		Partition:    int(tp.Partition),
 		RequiredAcks: kafkago.RequireAll,
 		RawRecords: protocol.RawRecordSet{
-			Reader: bytes.NewReader(append(size, raw...)),
+			Reader: io.MultiReader(bytes.NewReader(size), bytes.NewReader(raw)),
 		},
 	})
 }

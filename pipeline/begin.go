@@ -190,10 +190,11 @@ func (p *Publisher) overtake(tails map[TopicPartition]*tail) (
 
 // barrierOf lists the positions that have not been reached.
 func (p *Publisher) barrierOf(positions map[TopicPartition]int64) store.Barrier {
-	topics := p.shard.model.InputTopics()
+	topics := p.shard.model.ConsumedTopics()
 	barrier := store.Barrier{}
 	for tp, next := range positions {
-		if slices.Contains(topics, tp.Topic) && p.shard.stats.position(tp) < next {
+		at, _ := p.shard.board.position(tp)
+		if slices.Contains(topics, tp.Topic) && at.Next < next {
 			barrier = append(barrier, store.Reached{Topic: tp.Topic, Partition: tp.Partition,
 				Next: next})
 		}
@@ -207,7 +208,8 @@ func (p *Publisher) held() (bool, error) {
 		return false, nil
 	}
 	for _, at := range p.barrier {
-		if p.shard.stats.position(TopicPartition{at.Topic, at.Partition}) < at.Next {
+		now, _ := p.shard.board.position(TopicPartition{at.Topic, at.Partition})
+		if now.Next < at.Next {
 			return true, nil
 		}
 	}

@@ -275,7 +275,7 @@ func TestTooLarge(t *testing.T) {
 
 func smallLog(w *world) *memlog.Log {
 	log := memlog.New(memlog.Options{MaxBatchBytes: 800})
-	for _, topic := range w.model.InputTopics() {
+	for _, topic := range w.model.ConsumedTopics() {
 		log.CreateTopic(topic, 1)
 	}
 	log.CreateTopic(w.model.ControlTopic, 1)

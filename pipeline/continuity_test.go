@@ -173,10 +173,10 @@ func (l *live) haltedAndResumed(found string, how store.Resume, want ending) {
 	if n := l.shard.Stats().Figures().Datasets["web"].Consumed; n != 1 {
 		l.t.Errorf("%d records of another topic were consumed", n)
 	}
-	l.resume(store.ResumeAsIs) // nothing has been mended
+	l.resume("crm", store.ResumeAsIs) // nothing has been mended
 	l.want(store.InputHalted, 100, l.shard.Stats().Figures().Datasets["crm"].Consumed)
 	before := l.shard.Stats().Figures().Datasets["crm"].Consumed
-	l.resume(how)
+	l.resume("crm", how)
 	l.want(store.InputRunning, want.next, before+want.consumed)
 	l.wantMoved(want)
 	l.restart()

@@ -22,7 +22,8 @@
 //
 // Guarantees:
 //  1. A shard is a single-writer state machine: state, inputs and now determine the next state and
-//     what is emitted. Nothing below [Pipeline.Run] starts a goroutine or reads a clock.
+//     what is emitted. Nothing below [Pipeline.Run] reads a clock or starts a goroutine, except a
+//     [Publisher] that is told to send side by side, and waits for it.
 //  2. Positions, state and outbox entries of a batch are one commit. What is not committed was not
 //     consumed; what is committed is published.
 //  3. Every consumed record is counted as exactly one of accepted, rejected, duplicate, superseded.

@@ -32,6 +32,14 @@ func (b *outgoing) tombstones() int {
 	return n
 }
 
+// newOutgoing starts a batch of at most limit records. Entries are spread over partitions, so that
+// a quarter is room enough for most.
+func newOutgoing(tp TopicPartition, limit int) *outgoing {
+	room := limit/4 + 1
+	return &outgoing{Batch: Batch{TP: tp, Records: make([]OutRecord, 0, room)},
+		parts: make([]part, 0, room)}
+}
+
 func refOf(e *store.Entry) store.ProfileRef {
 	return store.ProfileRef{Class: e.Class, Policy: e.Policy, ID: e.ID}
 }
@@ -55,7 +63,7 @@ func (p *Publisher) assemble(taken *store.Taken) ([]*outgoing, error) {
 		size := outSize(&record)
 		b := open[tp]
 		if b == nil || len(b.Records) == p.o.BatchRecords || b.bytes+size > p.o.BatchBytes {
-			b = &outgoing{Batch: Batch{TP: tp}}
+			b = newOutgoing(tp, min(p.o.BatchRecords, len(taken.Entries)-i))
 			open[tp] = b
 			batches = append(batches, b)
 		}
@@ -104,21 +112,17 @@ func (p *Publisher) render(snap *store.Snapshot, e *store.Entry) (
 	switch e.Kind {
 	case store.EntryRecord:
 		record = *e.Record
+		record.Headers = slices.Clip(record.Headers)
 	case store.EntryAssignment:
 		record, err = renderAssignment(snap, e)
 	case store.EntryProfile:
 		record, row, err = p.renderProfile(snap, e)
 	}
-	record.Headers = append(slices.Clip(record.Headers), p.ownHeaders(e.Seq)...)
+	record.Headers = append(record.Headers,
+		Header{Key: HeaderShard, Value: p.name},
+		Header{Key: HeaderIncarnation, Value: strconv.AppendUint(nil, p.incarnation, 10)},
+		Header{Key: HeaderSequence, Value: strconv.AppendUint(nil, e.Seq, 10)})
 	return record, row, err
-}
-
-func (p *Publisher) ownHeaders(seq uint64) []Header {
-	return []Header{
-		{Key: HeaderShard, Value: []byte(p.o.TransactionalID)},
-		{Key: HeaderIncarnation, Value: strconv.AppendUint(nil, p.incarnation, 10)},
-		{Key: HeaderSequence, Value: strconv.AppendUint(nil, seq, 10)},
-	}
 }
 
 func renderAssignment(snap *store.Snapshot, e *store.Entry) (OutRecord, error) {

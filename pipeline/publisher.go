@@ -21,6 +21,7 @@ type Publisher struct {
 	sink  Sink
 	o     PublisherOptions
 
+	name        []byte // the transactional id, as a header's value
 	incarnation uint64 // of the store; it changes only in Open
 	session     Session
 	plain       bool // the session claims nothing: at least once
@@ -41,6 +42,7 @@ type lane struct {
 // PublisherOptions are what a publisher can be told.
 type PublisherOptions struct {
 	TransactionalID string // of the shard
+	SideBySide      bool   // send to several partitions at once; without it, in a fixed order
 	AtLeastOnce     bool   // go on without a claim where the broker refuses it
 	BatchRecords    int    // records in a batch at the most. Default 1000
 	BatchBytes      int    // bytes of keys, values and headers in a batch. Default 900 KiB
@@ -69,8 +71,8 @@ func NewPublisher(shard *Shard, sink Sink, o PublisherOptions) *Publisher {
 	if o.TakeEntries == 0 {
 		o.TakeEntries = DefaultTakeEntries
 	}
-	return &Publisher{shard: shard, sink: sink, o: o, partitions: shard.outputs(),
-		lanes: map[TopicPartition]*lane{}}
+	return &Publisher{shard: shard, sink: sink, o: o, name: []byte(o.TransactionalID),
+		partitions: shard.outputs(), lanes: map[TopicPartition]*lane{}}
 }
 
 // Publish publishes what waits in the outbox, up to TakeEntries, and returns how many entries that
@@ -95,37 +97,33 @@ func (p *Publisher) Publish(ctx context.Context) (int, error) {
 	return len(taken.Entries), nil
 }
 
-// sendAll sends batches in order, each until its fate is known.
+// sendAll sends batches in order within each partition, each until its fate is known.
 func (p *Publisher) sendAll(ctx context.Context, batches []*outgoing) error {
 	for len(batches) > 0 {
-		err := p.refresh(ctx)
-		if err == nil {
-			err = p.send(ctx, batches[0])
+		if err := p.refresh(ctx); err != nil {
+			return err
 		}
-		switch {
-		case err == nil:
-			batches = batches[1:]
-		case errors.Is(err, ErrTooLarge):
-			batches = append(p.lighten(batches[0]), batches[1:]...)
-		case errors.Is(err, errUnresolved):
-			if batches, err = p.resolve(ctx, batches, err); err != nil {
-				return err
-			}
-		default:
+		wave, rest := firstOfEach(batches)
+		left, err := p.sendWave(ctx, wave)
+		batches = append(left, rest...)
+		if errors.Is(err, errUnresolved) {
+			batches, err = p.resolve(ctx, batches, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// send publishes one batch and acknowledges its entries.
-func (p *Publisher) send(ctx context.Context, b *outgoing) error {
+// prepare freezes a batch for being sent.
+func (p *Publisher) prepare(b *outgoing) {
+	b.Session, b.Sequence, b.Time = p.session, p.lanes[b.TP].sequence, p.o.Now().UnixNano()
+}
+
+// landed acknowledges the entries of a batch that was appended at offset; -1: not known where.
+func (p *Publisher) landed(b *outgoing, offset int64) error {
 	lane := p.lanes[b.TP]
-	b.Session, b.Sequence, b.Time = p.session, lane.sequence, p.o.Now().UnixNano()
-	offset, err := p.produce(ctx, &b.Batch)
-	if err != nil {
-		return fmt.Errorf("publishing to %s: %w", b.TP, err)
-	}
 	if offset >= 0 && offset < lane.floor {
 		return p.regressed(b.TP, offset, lane.floor)
 	}

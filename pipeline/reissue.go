@@ -22,12 +22,7 @@ func (sh *Shard) outputs() []TopicPartition {
 // amend makes a commit that no input has caused, durably.
 func (sh *Shard) amend(change func(b *store.Batch) error) error {
 	sh.version = sh.store.NextVersion()
-	b := sh.store.NewBatch()
-	if err := change(b); err != nil {
-		b.Discard()
-		return err
-	}
-	return sh.commitBatch(b, true)
+	return sh.commit(true, change)
 }
 
 // outputKey is what a key on an output topic is about: an identity on an assignment topic, else a

@@ -100,11 +100,12 @@ func oversizeValue(ref store.ProfileRef, version uint64, size int) []byte {
 }
 
 func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {
-	headers := []Header{
-		{Key: HeaderID, Value: []byte(ref.ID.String())},
-		{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
-		{Key: HeaderPolicy, Value: []byte(ref.Policy)},
-	}
+	headers := make([]Header, 0, 10) // those of every record included
+	headers = append(headers,
+		Header{Key: HeaderID, Value: []byte(ref.ID.String())},
+		Header{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
+		Header{Key: HeaderPolicy, Value: []byte(ref.Policy)},
+	)
 	if row.Cause.Topic != "" { // or it ends what the store has no memory of
 		headers = append(headers, Header{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
 			Header{Key: HeaderCause, Value: []byte(row.Cause.String())})

@@ -49,8 +49,9 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 		Shard: shard, Publisher: publisher, Source: source, Log: log,
 		Options: Options{}.WithDefaults(), decoder: NewDecoder(shard.model),
 		topics: newTopics(), held: newHoldups(log),
-		// Chunks of at most chunkRecords: what one commit gathers while another runs.
-		inputs:  make(chan Chunk, 64),
+		// Chunks of at most chunkRecords: what a few commits gather while one runs. Decoded records
+		// take some 5 KiB each.
+		inputs:  make(chan Chunk, 16),
 		applied: make(chan struct{}), readyC: make(chan struct{}),
 	}
 }

@@ -25,7 +25,8 @@ type live struct {
 	p      *pipeline.Pipeline
 	logged lines
 	stop   func()
-	sent   int
+	sent   int // records of crm
+	orders int // control records
 }
 
 // lines is a log that can be read while it is written.
@@ -117,27 +118,27 @@ func (l *live) records(n int) []pipeline.Record {
 	return all
 }
 
-// order does what a control record would do, in a commit of its own.
-func (l *live) order(do func(sh *pipeline.Shard, now int64) bool) {
+// control sends a control record about a dataset; more are further fields.
+func (l *live) control(op, dataset, more string) {
 	l.t.Helper()
-	synctest.Wait()
-	now := time.Now().UnixNano()
-	if !do(l.shard, now) {
-		l.t.Fatal("the order was turned down")
-	}
-	l.must(l.shard.Flush())
-	l.shard.Idle() // its locks order what was done here before what the applier does next
+	l.orders++
+	l.log.Append(pipeline.TopicPartition{Topic: "control"}, pipeline.Record{
+		Time: time.Now().UnixNano(),
+		Value: fmt.Appendf(nil, `{"id":"%d","op":"%s","dataset":"%s"%s}`, l.orders, op, dataset,
+			more),
+	})
 	l.wait(time.Second)
 }
 
-func (l *live) resume(how store.Resume) {
+func (l *live) pause(dataset string) {
 	l.t.Helper()
-	l.resumeTopic("crm", how)
+	l.control("pause_dataset", dataset, "")
 }
 
-func (l *live) resumeTopic(topic string, how store.Resume) {
+func (l *live) resume(dataset string, how store.Resume) {
 	l.t.Helper()
-	l.order(func(sh *pipeline.Shard, now int64) bool { return sh.ResumeInput(topic, how, now) })
+	l.control("resume_dataset", dataset, map[store.Resume]string{
+		store.ResumeRewind: `,"from":"rewind"`, store.ResumeSkip: `,"from":"skip"`}[how])
 }
 
 func memFS() *vfs.MemFS { return vfs.NewCrashableMem() }

@@ -48,12 +48,7 @@ func (s *stumbler) step() {
 	case 0:
 		s.startAnew()
 	case 1:
-		synced := s.shard.Stats().Figures().Inputs["crm"].State
-		if synced == store.InputRunning {
-			s.order(func(sh *pipeline.Shard, now int64) bool {
-				return sh.PauseInput("crm", "by chance", now)
-			})
-		}
+		s.pause("crm")
 	case 2:
 		tp := s.somewhere()
 		s.log.Truncate(tp, int64(len(s.log.Records(tp)))) // loses nothing
@@ -98,9 +93,9 @@ func (s *stumbler) goOn() {
 	switch s.shard.Stats().Figures().Inputs["crm"].State {
 	case store.InputStopped:
 		s.stops++
-		s.resume(store.ResumeAsIs)
+		s.resume("crm", store.ResumeAsIs)
 	case store.InputPaused:
-		s.resume(store.ResumeSkip) // of what is whole there is nothing to skip
+		s.resume("crm", store.ResumeSkip) // of what is whole there is nothing to skip
 	}
 }
 
@@ -121,7 +116,7 @@ func (s *stumbler) finish() {
 		if s.done() {
 			break
 		}
-		s.wait(time.Minute)
+		s.wait(10 * time.Second)
 	}
 	f := s.shard.Stats().Figures()
 	got := s.consumed + f.Datasets["crm"].Consumed

@@ -394,7 +394,7 @@ func (c *checker) outboxRow(key, value []byte) {
 		return
 	}
 	seq := binary.BigEndian.Uint64(key[1:])
-	if _, err := c.dict.decodeEntry(value); err != nil {
+	if err := c.dict.decodeEntry(value, &Entry{}); err != nil {
 		c.problem("outbox", fmt.Sprint(seq), "%v", err)
 	}
 	if seq >= c.state.nextSeq {

@@ -110,6 +110,7 @@ func (s *Store) Take(limit int) (Taken, error) {
 		return Taken{}, nil
 	}
 	snapshot := s.Snapshot()
+	limit = int(min(uint64(limit), o.mu.next-o.mu.taken))
 	for {
 		entries, err := readEntries(&snapshot.Reader, o.mu.taken, limit)
 		if err == nil && len(entries) > 0 {
@@ -213,18 +214,16 @@ func (o *outbox) enqueueLocked(b *Batch) error {
 				o.mu.last[e.pointer()] = o.mu.next
 			}
 		}
-		row, err := b.store.dict.encodeEntry(e)
-		if err != nil {
-			return err
-		}
-		if err := b.pb.Set(outboxKey(nil, o.mu.next), row, nil); err != nil {
-			return err
+		set(b, outboxKey(b.key[:0], o.mu.next), nil, e, encodeEntry)
+		if b.err != nil {
+			return b.err
 		}
 		o.mu.next++
 		o.mu.depth++
 	}
 	for _, seq := range o.mu.acked {
-		if err := b.pb.SingleDelete(outboxKey(nil, seq), nil); err != nil {
+		b.key = outboxKey(b.key[:0], seq)
+		if err := b.pb.SingleDelete(b.key, nil); err != nil {
 			return err
 		}
 	}
@@ -263,14 +262,13 @@ func readEntries(r *Reader, from uint64, limit int) ([]Entry, error) {
 		return nil, err
 	}
 	defer iter.Close()
-	var entries []Entry
+	entries := make([]Entry, 0, limit)
 	for iter.First(); iter.Valid() && len(entries) < limit; iter.Next() {
-		entry, err := r.dict.decodeEntry(iter.Value())
-		if err != nil {
+		entry := Entry{Seq: binary.BigEndian.Uint64(iter.Key()[1:])}
+		if err := r.dict.decodeEntry(iter.Value(), &entry); err != nil {
 			return nil, err
 		}
-		entry.Seq = binary.BigEndian.Uint64(iter.Key()[1:])
-		entries = append(entries, *entry)
+		entries = append(entries, entry)
 	}
 	return entries, iter.Error()
 }

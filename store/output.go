@@ -233,3 +233,10 @@ func readMeta[T any](r *Reader, name string, decode func(*decoder) *T) (*T, erro
 		return row, d.done()
 	})
 }
+
+// encode starts a row in memory of its own.
+func (d *dictionary) encode() *encoder {
+	e := &encoder{dict: d}
+	e.start()
+	return e
+}

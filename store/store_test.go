@@ -196,7 +196,7 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, row []byte) {
 		_, _ = s.dict.decodeFragment(row)
 		_, _ = s.dict.decodeEvent(row)
-		_, _ = s.dict.decodeEntry(row)
+		_ = s.dict.decodeEntry(row, &Entry{})
 		_, _ = s.dict.decodeLink(row)
 		_, _ = s.dict.decodeCluster(row)
 		_, _ = s.dict.decodeProfile(row)

@@ -69,7 +69,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	publisher := pipeline.NewPublisher(shard, d.client.Sink(), pipeline.PublisherOptions{
 		TransactionalID: d.cfg.TransactionalID(), AtLeastOnce: d.cfg.AtLeastOnce(),
-		Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
+		SideBySide: true, Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
 	})
 	d.pipeline = pipeline.NewPipeline(shard, publisher, d.client.Source(), d.log)
 	d.pipeline.Options = d.cfg.PipelineOptions()

@@ -27,6 +27,11 @@ var goroutines = map[string]goroutine{
 		owner: "the call that tails",
 		end:   "its context",
 	},
+	"pipeline/wave.go": {
+		why:   "batches of different partitions are sent side by side",
+		owner: "the call that publishes",
+		end:   "it waits for all of them",
+	},
 	"internal/realkafka/jvm.go": {
 		why:   "a timer kills a broker that does not stop",
 		owner: "the call that stops the broker",

@@ -119,7 +119,11 @@ func choose(dir string, settings map[string]string) (*Cluster, error) {
 	if !errors.Is(dockerErr, errUnavailable) {
 		return cluster, dockerErr
 	}
-	return nil, fmt.Errorf("no real Kafka: %w; %w; SELFSAME_KAFKA is not set", javaErr, dockerErr)
+	given := "SELFSAME_KAFKA is not set"
+	if os.Getenv("SELFSAME_KAFKA") != "" {
+		given = "the one of SELFSAME_KAFKA is not this test's to stop"
+	}
+	return nil, fmt.Errorf("no real Kafka: %w; %w; %s", javaErr, dockerErr, given)
 }
 
 // await polls until the broker answers a request.
