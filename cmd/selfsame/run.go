@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, rebuild bool) error {
 	}
 	log.Info("selfsame started", "version", version, "data_dir", cfg.DataDir(),
 		"api", "http://"+d.apiAddr, "datasets", len(d.model.Datasets))
+	d.warnOfWeaknesses(ctx)
 	err = d.run(ctx)
 	if closeErr := d.close(); err == nil {
 		err = closeErr
@@ -59,6 +61,21 @@ func runDaemon(ctx context.Context, cfg *config.Config, rebuild bool) error {
 		log.Info("selfsame stopped; everything consumed is committed and published")
 	}
 	return err
+}
+
+// warnOfWeaknesses says which output topics can lose what they have acknowledged. It is no reason
+// not to run: one broker for a trial has them all.
+func (d *daemon) warnOfWeaknesses(ctx context.Context) {
+	for _, topic := range d.model.OutputTopics() {
+		weak, err := d.client.Weaknesses(ctx, topic)
+		switch {
+		case err != nil:
+			d.log.Debug("settings not read", "topic", topic, "error", err)
+		case len(weak) > 0:
+			d.log.Warn("an output topic can lose what it has acknowledged", "topic", topic,
+				"because", strings.Join(weak, "; "))
+		}
+	}
 }
 
 // newLogger makes the logger that the configuration asks for, on standard error.
