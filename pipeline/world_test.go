@@ -135,8 +135,8 @@ type world struct {
 	read      map[pipeline.TopicPartition]int // output records seen by emitted
 	now       time.Time
 
-	outputs     int32  // partitions of each output topic, as the shard is told
-	writer      string // transactional id
+	outputs     int32                             // partitions of each output topic, as the shard is told
+	writer      string                            // transactional id
 	hold        map[pipeline.TopicPartition]int64 // of a store that is rebuilt
 	atLeastOnce bool
 }
