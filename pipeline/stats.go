@@ -200,13 +200,6 @@ func (s *Stats) input(topic string, status InputStatus) {
 	}
 }
 
-// position returns how far a partition has been consumed, durably; 0 where it never was.
-func (s *Stats) position(tp TopicPartition) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mu.f.Positions[tp]
-}
-
 // positions returns a copy of all positions.
 func (s *Stats) positions() map[TopicPartition]int64 {
 	s.mu.Lock()
