@@ -135,7 +135,8 @@ type world struct {
 	read      map[pipeline.TopicPartition]int // output records seen by emitted
 	now       time.Time
 
-	outputs     int32                             // partitions of each output topic, as the shard is told
+	// Input positions that a store which is rebuilt waits for.
+	outputs     int32
 	writer      string                            // transactional id
 	hold        map[pipeline.TopicPartition]int64 // of a store that is rebuilt
 	atLeastOnce bool
