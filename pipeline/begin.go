@@ -194,9 +194,11 @@ func (p *Publisher) overtake(ctx context.Context, tails map[TopicPartition]*tail
 		return nil, nil, err
 	}
 	barrier := p.barrierOf(positions)
-	p.o.Log.Warn("the store is older than what was published from it, as a restored copy is: "+
-		"publishing waits until the input is consumed as far as it was",
-		"incarnation", s.Incarnation(), "input_partitions", len(barrier))
+	if !p.rebuilds() {
+		p.o.Log.Warn("the store is older than what was published from it, as a restored copy is: "+
+			"publishing waits until the input is consumed as far as it was",
+			"incarnation", s.Incarnation(), "input_partitions", len(barrier))
+	}
 	return repairs, barrier, nil
 }
 
