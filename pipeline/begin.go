@@ -102,19 +102,22 @@ func (p *Publisher) loadFloors() error {
 // reconcile draws the conclusions from the tails, in one commit at the most.
 func (p *Publisher) reconcile(ctx context.Context, output *store.Output,
 	tails map[TopicPartition]*tail) error {
-	repairs, err := p.shard.store.Reader().Repairs()
-	if err != nil {
-		return err
-	}
 	for _, tp := range p.partitions {
 		t := tails[tp]
-		if !t.lost() {
+		if !t.lost {
 			continue
 		}
 		p.o.Log.Error("an output partition has lost what it had acknowledged; everything in it is "+
-			"published again", "partition", tp.String(), "end", t.bounds.End, "expected", t.floor)
-		repairs = append(repairs, store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true})
+			"published again", "partition", tp.String(), "end", p.lanes[tp].end,
+			"expected", t.floor)
+		if err := p.noteLost(tp); err != nil {
+			return err
+		}
 		p.lanes[tp].floor = t.bounds.End
+	}
+	repairs, err := p.shard.store.Reader().Repairs()
+	if err != nil {
+		return err
 	}
 	more, barrier, err := p.overtake(ctx, tails)
 	if err != nil {
@@ -164,7 +167,10 @@ func (p *Publisher) overtake(ctx context.Context, tails map[TopicPartition]*tail
 		if !t.found {
 			continue
 		}
-		if t.sequence >= s.NextSequence() || t.incarnation > s.Incarnation() {
+		// An old entry is rendered as its object is when it is sent: where the lost life has taken
+		// in more, its version tells and its sequence does not.
+		if t.sequence >= s.NextSequence() || t.incarnation > s.Incarnation() ||
+			t.version >= s.NextVersion() {
 			ahead = true
 		}
 		sequence, incarnation = max(sequence, t.sequence+1), max(incarnation, t.incarnation)

@@ -278,7 +278,6 @@ func smallLog(w *world) *memlog.Log {
 	for _, topic := range w.model.ConsumedTopics() {
 		log.CreateTopic(topic, 1)
 	}
-	log.CreateTopic(w.model.ControlTopic, 1)
 	for _, topic := range w.model.OutputTopics() {
 		log.CreateTopic(topic, 2)
 	}

@@ -38,6 +38,8 @@ type Publisher struct {
 type lane struct {
 	sequence int32 // of the next record in this session
 	floor    int64 // everything not acknowledged lands here or later
+	end      int64 // of the log, before the last claim
+	lost     bool  // the end was below the floor
 }
 
 // PublisherOptions are what a publisher can be told.
