@@ -292,8 +292,8 @@ func testFlowGrown(t *testing.T, f *flow) {
 	f.stop()
 }
 
-// testFlowElected: a leader that has not got everything takes over, and others write in the place of
-// what is lost.
+// testFlowElected: a leader that has not got everything takes over, and others write in the place
+// of what is lost.
 func testFlowElected(t *testing.T, f *flow) {
 	if f.Truncate == nil || f.Write == nil {
 		t.Skip("it does not lose records when asked")
