@@ -36,6 +36,11 @@ func appendCanonicalValue(dst []byte, t *Type, seen map[string]bool) []byte {
 		return append(appendCanonical(dst, t.Items, seen), '}')
 	case KindRecord, KindEnum, KindFixed:
 		return appendCanonicalNamed(dst, t, seen)
+	case KindUnion:
+		for i, branch := range t.Branches {
+			dst = appendCanonical(append(dst, "[,"[min(i, 1)]), branch, seen)
+		}
+		return append(dst, ']')
 	}
 	return strconv.AppendQuote(dst, t.Kind.String())
 }

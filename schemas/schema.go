@@ -33,7 +33,7 @@ const (
 
 // Parse reads an Avro record schema; file is its name for messages. Errors are [SchemaError]s.
 func Parse(file string, text []byte) (*Schema, error) {
-	p := &parser{file: file, named: map[string]*Type{}, open: map[string]bool{}}
+	p := &parser{file: file, named: map[string]*Type{}, open: map[string]*Type{}}
 	tree, err := parseTree(file, text)
 	if err != nil {
 		return nil, err
