@@ -41,13 +41,18 @@ type Input struct {
 type Decoder struct {
 	model   *Model
 	byTopic map[string][]*Dataset
+	framed  map[string]bool // topics with a dataset in FormatRegistry
 }
 
 // NewDecoder returns the decoder of a model.
 func NewDecoder(model *Model) *Decoder {
-	d := &Decoder{model: model, byTopic: map[string][]*Dataset{}}
+	d := &Decoder{model: model, byTopic: map[string][]*Dataset{},
+		framed: map[string]bool{}}
 	for _, ds := range model.Datasets {
 		d.byTopic[ds.Topic] = append(d.byTopic[ds.Topic], ds)
+		if ds.Format == FormatRegistry {
+			d.framed[ds.Topic] = true
+		}
 	}
 	return d
 }
@@ -55,7 +60,11 @@ func NewDecoder(model *Model) *Decoder {
 // Decode reads one record. It never fails: what is wrong with the record is in Input.Reject. Checks
 // are made in a fixed order, and the first that fails gives the reason: dataset, size, operation,
 // form, schema, time, event id, identities.
-func (d *Decoder) Decode(r Record) Input {
+func (d *Decoder) Decode(r Record) Input { return d.DecodeWith(r, nil) }
+
+// DecodeWith is Decode where the dataset may be in FormatRegistry. Schemas that w does not have are
+// unknown.
+func (d *Decoder) DecodeWith(r Record, w Writers) Input {
 	in := Input{Record: r}
 	in.Stamp.Time = r.Time
 	in.Stamp.Pos = r.Pos
@@ -78,7 +87,7 @@ func (d *Decoder) Decode(r Record) Input {
 		in.Reject = d.decodeTombstone(&in)
 		return in
 	}
-	in.Reject = d.decodeValue(&in)
+	in.Reject = d.decodeValue(&in, w)
 	return in
 }
 
@@ -154,11 +163,11 @@ func (d *Decoder) decodeTombstone(in *Input) *Rejection {
 	return d.resolve(in, claims)
 }
 
-func (d *Decoder) decodeValue(in *Input) *Rejection {
+func (d *Decoder) decodeValue(in *Input, w Writers) *Rejection {
 	ds := in.Dataset
-	value, err := ds.decode(in.Record.Value, in.Op)
-	if err != nil {
-		return rejectDecode(err)
+	value, rejection := ds.decode(in.Record.Value, in.Op, w)
+	if rejection != nil {
+		return rejection
 	}
 	if rejection := in.chooseTime(value); rejection != nil {
 		return rejection
@@ -177,14 +186,24 @@ func (d *Decoder) decodeValue(in *Input) *Rejection {
 }
 
 // decode reads the value. An upsert or delete may be partial; a replace or an event is complete.
-func (ds *Dataset) decode(data []byte, op Operation) (profile.Value, error) {
-	if ds.Format == FormatAvro {
-		return ds.Schema.DecodeAvro(data)
+func (ds *Dataset) decode(data []byte, op Operation, w Writers) (profile.Value, *Rejection) {
+	var value profile.Value
+	var err error
+	switch ds.Format {
+	case FormatRegistry:
+		return ds.decodeFramed(data, w)
+	case FormatAvro:
+		value, err = ds.Schema.DecodeAvro(data)
+	default:
+		whole := op == OpReplace || (op == OpUpsert && ds.Class == ClassEvent)
+		value, err = ds.Schema.DecodeJSON(data, schemas.Options{
+			Complete: whole, IgnoreUnknown: ds.IgnoreUnknown,
+		})
 	}
-	whole := op == OpReplace || (op == OpUpsert && ds.Class == ClassEvent)
-	return ds.Schema.DecodeJSON(data, schemas.Options{
-		Complete: whole, IgnoreUnknown: ds.IgnoreUnknown,
-	})
+	if err != nil {
+		return value, rejectDecode(err)
+	}
+	return value, nil
 }
 
 // chooseTime sets the stamp's time and sequence: header, else the dataset's path, else Kafka's.

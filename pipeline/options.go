@@ -22,8 +22,9 @@ type Format uint8
 
 // The formats.
 const (
-	FormatJSON Format = iota // one plain JSON object
-	FormatAvro               // bare Avro binary in the dataset's schema
+	FormatJSON     Format = iota // one plain JSON object
+	FormatAvro                   // bare Avro binary in the dataset's schema
+	FormatRegistry               // Avro binary after the id of its schema in the registry
 )
 
 // Operation is what a record asks for.
@@ -81,8 +82,10 @@ const (
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
 	profile.Policy
-	Topic   string
-	Default bool
+	Topic    string
+	Default  bool
+	Format   Format // of the values
+	SchemaID uint32 // of FormatRegistry: the id of the values' schema
 }
 
 // Entity is an entity class: what profiles there are, how they are linked and merged, and where

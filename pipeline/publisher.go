@@ -227,42 +227,25 @@ func (p *Publisher) renderProfile(snap *store.Snapshot, e *store.Entry) (
 	if row.Dead {
 		return record, row, nil
 	}
+	values := p.shard.values[policyOf(ref)]
+	if values == nil {
+		return OutRecord{}, nil, fmt.Errorf("merge policy %s of class %s is not configured",
+			ref.Policy, ref.Class)
+	}
 	body := p.shard.rendered.take(ref, row.Version)
 	if body == nil {
-		if body, err = storedContent(p.shard.model, &snap.Reader, ref); err != nil {
+		if body, err = values.stored(&snap.Reader, ref.ID); err != nil {
 			return OutRecord{}, nil, err
 		}
 	}
 	if len(body) > p.shard.model.Limits.OutputBytes {
 		size := strconv.AppendInt(nil, int64(len(body)), 10)
 		record.Headers = append(record.Headers, Header{Key: HeaderOversize, Value: size})
-		record.Value = oversizeValue(ref, row.Version, len(body))
-		return record, row, nil
+		record.Value, err = values.marker(ref, row.Version, len(body))
+		return record, row, err
 	}
-	record.Value = profileValue(ref, row.Version, body)
+	record.Value = values.value(ref, row.Version, body)
 	return record, row, nil
-}
-
-// storedContent merges a profile from a committed state.
-func storedContent(m *Model, r *store.Reader, ref store.ProfileRef) ([]byte, error) {
-	entity := m.Entity(ref.Class)
-	row, err := r.Cluster(ref.Class, ref.ID)
-	if err != nil {
-		return nil, err
-	}
-	if entity == nil || row == nil {
-		return nil, fmt.Errorf("profile %s has no cluster", ref.ID)
-	}
-	g, err := gather(storedRows{r}, ref.Class, row.Members)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entity.Policies {
-		if entity.Policies[i].Name == ref.Policy {
-			return content(entity, g, entity.Policies[i].Policy), nil
-		}
-	}
-	return nil, fmt.Errorf("merge policy %s is not configured", ref.Policy)
 }
 
 func outSize(r *OutRecord) int {

@@ -14,6 +14,7 @@ type Reason string
 // The reason codes. They are part of the interface: dead letters carry them, metrics count them.
 const (
 	ReasonMalformed        Reason = "malformed"         // the bytes are not in the dataset's format
+	ReasonUnknownSchema    Reason = "unknown_schema"    // the schema it is written in is not known
 	ReasonSchemaViolation  Reason = "schema_violation"  // the value does not fit the schema
 	ReasonMissingIdentity  Reason = "missing_identity"  // no usable primary identity
 	ReasonInvalidIdentity  Reason = "invalid_identity"  // too long, not UTF-8, or too many
@@ -28,7 +29,8 @@ const (
 
 // Reasons lists all reason codes.
 func Reasons() []Reason {
-	return []Reason{ReasonMalformed, ReasonSchemaViolation, ReasonMissingIdentity,
+	return []Reason{ReasonMalformed, ReasonUnknownSchema, ReasonSchemaViolation,
+		ReasonMissingIdentity,
 		ReasonInvalidIdentity, ReasonIdentityConflict, ReasonBadTimestamp, ReasonFutureTimestamp,
 		ReasonTooOld, ReasonTooLarge, ReasonUnknownDataset, ReasonBadOperation}
 }
