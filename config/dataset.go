@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -37,7 +38,11 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	b.start()
 	b.rejects()
 	var err error
-	if b.ds.Schema, err = b.c.readSchema(f.Schema); err != nil {
+	b.ds.Schema, err = b.c.readSchema(f.Schema)
+	switch {
+	case errors.Is(err, errOffline):
+		return b.ds
+	case err != nil:
 		b.wrong("schema", "%v", err)
 		return b.ds
 	}
@@ -65,8 +70,8 @@ func (b *datasetBuilder) enums() {
 	f, ds := &b.f, b.ds
 	ds.Class = choose(b, "class", f.Class, []string{"record", "event"},
 		[]pipeline.DatasetClass{pipeline.ClassRecord, pipeline.ClassEvent})
-	ds.Format = choose(b, "format", f.Format, []string{"json", "avro"},
-		[]pipeline.Format{pipeline.FormatJSON, pipeline.FormatAvro})
+	ds.Format = choose(b, "format", f.Format, []string{"json", "avro", "registry"},
+		[]pipeline.Format{pipeline.FormatJSON, pipeline.FormatAvro, pipeline.FormatRegistry})
 	ds.Mode = choose(b, "mode", f.Mode, []string{"upsert", "replace"},
 		[]pipeline.Operation{pipeline.OpUpsert, pipeline.OpReplace})
 	ds.Nulls = choose(b, "nulls", f.Nulls, []string{"unset", "absent"},

@@ -77,5 +77,8 @@ func (o Options) Validate() error {
 	if o.MetadataInterval < 100*time.Millisecond {
 		errs = append(errs, errors.New("metadata_interval: must be at least 100ms"))
 	}
+	if o.UnknownSchemaRetry < 0 || o.UnknownSchemaRetry > 10*time.Minute {
+		errs = append(errs, errors.New("unknown_retry of the registry: must be 0 to 10m"))
+	}
 	return errors.Join(errs...)
 }
