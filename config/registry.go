@@ -16,8 +16,8 @@ import (
 	"selfsame/schemas"
 )
 
-// schemaSource is where a dataset's schema comes from: a file, by its name alone or as {file: PATH},
-// or a subject of the schema registry.
+// schemaSource is where a dataset's schema comes from: a file, by its name alone or as
+// {file: PATH}, or a subject of the schema registry.
 type schemaSource struct {
 	File    string `yaml:"file"`
 	Subject string `yaml:"subject"`

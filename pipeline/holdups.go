@@ -7,7 +7,8 @@ import (
 )
 
 // holdups logs once when reading is held up and once when it goes on, however many partitions that
-// concerns. Missing topics, brokers that are away and a schema registry that is away are told apart.
+// concerns. A topic that is missing, brokers that are away and a schema registry that is away are
+// told apart.
 type holdups struct {
 	log *slog.Logger
 	mu  struct {

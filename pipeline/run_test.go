@@ -25,6 +25,8 @@ type live struct {
 	logged bytes.Buffer // between waits only
 	stop   func()
 	sent   int
+
+	registry pipeline.SchemaRegistry
 }
 
 // run plays a test against a running pipeline. change may alter the model first.
@@ -46,6 +48,7 @@ func (l *live) begin() {
 	l.t.Helper()
 	log := slog.New(slog.NewTextHandler(&l.logged, nil))
 	l.p = pipeline.NewPipeline(l.shard, l.publisher, l.log.Source(), log)
+	l.p.Registry = l.registry
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.p.Run(ctx) }()

@@ -107,7 +107,8 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		model: model, store: s, state: newState(s.Reader(), o.CacheRows),
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
-		values: values, inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
+		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
+		values: values,
 	}
 	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
 }

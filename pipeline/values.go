@@ -32,17 +32,24 @@ func newValues(m *Model) (map[policyKey]*values, error) {
 	all := map[policyKey]*values{}
 	for _, e := range m.Entities {
 		for i := range e.Policies {
-			v := &values{entity: e, policy: &e.Policies[i]}
-			if v.policy.Format != FormatJSON {
-				var err error
-				if v.avro, err = m.ProfileSchema(e); err != nil {
-					return nil, err
-				}
+			v, err := m.newValues(e, &e.Policies[i])
+			if err != nil {
+				return nil, err
 			}
 			all[policyKey{e.Name, v.policy.Name}] = v
 		}
 	}
 	return all, nil
+}
+
+func (m *Model) newValues(e *Entity, policy *PolicyTopic) (*values, error) {
+	v := &values{entity: e, policy: policy}
+	if policy.Format == FormatJSON {
+		return v, nil
+	}
+	var err error
+	v.avro, err = m.ProfileSchema(e)
+	return v, err
 }
 
 // policyKey names a merge policy of a class.
