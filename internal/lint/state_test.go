@@ -27,10 +27,10 @@ var goroutines = map[string]goroutine{
 		owner: "the call that tails",
 		end:   "its context",
 	},
-	"internal/realkafka/jvm.go": {
-		why:   "a timer kills a broker that does not stop",
-		owner: "the call that stops the broker",
-		end:   "when the broker has stopped",
+	"internal/javaproc/process.go": {
+		why:   "a timer kills a server that does not stop",
+		owner: "the call that stops the server",
+		end:   "when the server has stopped",
 	},
 	"api/server.go": {
 		why:   "it serves while it waits for the end",

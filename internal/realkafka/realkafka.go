@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"selfsame/internal/javaproc"
 	"selfsame/kafka"
 )
 
@@ -19,6 +20,7 @@ const Version = "4.4.0"
 const (
 	startTimeout   = 2 * time.Minute
 	resolveTimeout = 10 * time.Minute
+	stopTimeout    = 30 * time.Second
 	pollInterval   = 200 * time.Millisecond
 )
 
@@ -103,16 +105,13 @@ func open(dir string, settings map[string]string) (*Cluster, error) {
 	return cluster, nil
 }
 
-// errUnavailable says that one way to run a broker is not open here.
-var errUnavailable = errors.New("unavailable")
-
 func choose(dir string, settings map[string]string) (*Cluster, error) {
 	cluster, javaErr := newJVM(dir, settings)
-	if !errors.Is(javaErr, errUnavailable) {
+	if !errors.Is(javaErr, javaproc.ErrUnavailable) {
 		return cluster, javaErr
 	}
 	cluster, dockerErr := newContainer(settings)
-	if !errors.Is(dockerErr, errUnavailable) {
+	if !errors.Is(dockerErr, javaproc.ErrUnavailable) {
 		return cluster, dockerErr
 	}
 	return nil, fmt.Errorf("no real Kafka: %w; %w; SELFSAME_KAFKA is not set", javaErr, dockerErr)
@@ -161,7 +160,7 @@ func needed(t testing.TB) {
 
 func unavailable(t testing.TB, err error) {
 	t.Helper()
-	if errors.Is(err, errUnavailable) && !required() {
+	if errors.Is(err, javaproc.ErrUnavailable) && !required() {
 		t.Skip(err)
 	}
 	t.Fatal(err)
