@@ -8,7 +8,7 @@ import (
 )
 
 // errRegistry says that reading waits for the schema registry.
-var errRegistry = errors.New("asking the schema registry")
+var errRegistry = errors.New("reading needs a schema")
 
 // Bounds of how a reader asks for a schema that the registry does not know.
 const (
