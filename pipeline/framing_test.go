@@ -226,13 +226,11 @@ func TestRegistryAway(t *testing.T) {
 		if strings.Count(log, "level=WARN") != 1 {
 			t.Errorf("said more than once:\n%s", log)
 		}
-		l.order(func(sh *pipeline.Shard, now int64) bool {
-			return sh.PauseInput("crm", "for a test", now)
-		})
+		l.pause("crm")
 		l.wait(time.Minute)
 		l.said("reading goes on") // nobody is held up while the topic is not read
 		r.set(false, map[uint32]string{1: writer1, 2: writer2})
-		l.resume(store.ResumeAsIs)
+		l.resume("crm", store.ResumeAsIs)
 		l.wait(time.Minute)
 		l.want(store.InputRunning, 3, 3)
 		l.accepted(3)

@@ -89,14 +89,17 @@ func (v *values) value(ref store.ProfileRef, version uint64, content []byte) []b
 }
 
 // marker is the value that stands in for a profile of size bytes, too large for its topic.
-func (v *values) marker(ref store.ProfileRef, version uint64, size int) ([]byte, error) {
+func (v *values) marker(ref store.ProfileRef, version uint64, size int) []byte {
 	if v.avro == nil {
 		content := strconv.AppendInt([]byte(`"oversize":`), int64(size), 10)
-		return profileValue(ref, version, content), nil
+		return profileValue(ref, version, content)
 	}
 	content, err := v.avro.EncodeContent(&schemas.ProfileRecord{
 		Attributes: profile.Object(nil, nil), Oversize: uint64(size)})
-	return v.value(ref, version, content), err
+	if err != nil {
+		panic(err) // invariant: every attribute of a union may be absent
+	}
+	return v.value(ref, version, content)
 }
 
 // stored merges a profile from a committed state and renders its content.

@@ -116,6 +116,11 @@ func (p *Process) Log() string {
 	if err != nil {
 		return ""
 	}
+	return LastLines(log)
+}
+
+// LastLines is the end of a log, as much as goes into a message.
+func LastLines(log []byte) string {
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte("\n")))
 }

@@ -32,10 +32,20 @@ var goroutines = map[string]goroutine{
 		owner: "the call that stops the server",
 		end:   "when the server has stopped",
 	},
+	"pipeline/wave.go": {
+		why:   "batches of different partitions are sent side by side",
+		owner: "the call that publishes",
+		end:   "it waits for all of them",
+	},
 	"api/server.go": {
 		why:   "it serves while it waits for the end",
 		owner: "Server.Serve",
 		end:   "Serve waits for it",
+	},
+	"internal/conformance/continuity.go": {
+		why:   "a pipeline runs while its input is changed",
+		owner: "the test",
+		end:   "stop waits for it, and the test's cleanup stops it",
 	},
 	"internal/conformance/reading.go": {
 		why:   "a fetch has to wait while a record is appended",

@@ -118,3 +118,6 @@ func (j *jvm) start() error { return j.Start() }
 func (j *jvm) stop() error  { return j.Stop() }
 func (j *jvm) kill() error  { return j.Kill() }
 func (j *jvm) log() string  { return j.Log() }
+
+// remove has nothing to do: the guard does it.
+func (j *jvm) remove() error { return nil }
