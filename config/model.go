@@ -178,18 +178,32 @@ func composeClass(p *problems, m *pipeline.Model, entity string, class pipeline.
 	each(p, []string{"datasets"}, err)
 }
 
-// readSchema reads and parses a schema file.
+// readSchema reads and parses a dataset's schema.
 func (c *Config) readSchema(path string) (*schemas.Schema, error) {
 	if path == "" {
 		return nil, errors.New("schema is missing: name an Avro schema file")
 	}
-	read := func(name string) ([]byte, error) { return os.ReadFile(name) }
-	if c.schemas != nil {
-		read = func(name string) ([]byte, error) { return fs.ReadFile(c.schemas, name) }
-	}
-	text, err := read(c.resolve(path))
+	text, err := c.readText(path)
 	if err != nil {
 		return nil, err
 	}
 	return schemas.Parse(path, text)
+}
+
+// readWriter reads and parses a schema that data is written in.
+func (c *Config) readWriter(path string) (*schemas.WriterSchema, error) {
+	text, err := c.readText(path)
+	if err != nil {
+		return nil, err
+	}
+	return schemas.ParseWriter(path, text)
+}
+
+// readText reads a schema file.
+func (c *Config) readText(path string) ([]byte, error) {
+	read := func(name string) ([]byte, error) { return os.ReadFile(name) }
+	if c.schemas != nil {
+		read = func(name string) ([]byte, error) { return fs.ReadFile(c.schemas, name) }
+	}
+	return read(c.resolve(path))
 }

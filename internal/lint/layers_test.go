@@ -37,6 +37,7 @@ type library struct {
 
 var libraries = []library{
 	{"github.com/linkedin/goavro", []string{"schemas", "examples"}},
+	{"github.com/klauspost/compress", []string{"schemas"}},
 	{"github.com/cockroachdb/pebble", []string{"store"}},
 	{"github.com/segmentio/kafka-go", []string{"kafka", "internal"}},
 	{"github.com/twmb/franz-go/pkg/kfake", []string{"broker"}},
