@@ -88,6 +88,6 @@ func (b *datasetBuilder) checkPrimaries(primaries int) {
 		b.wrong("identities", "a record dataset has exactly one primary identity; here are %d",
 			primaries)
 	case primaries == 0 && b.ds.Tombstones == pipeline.TombstonesDelete:
-		b.wrong("tombstones", "delete needs a primary identity among identities: its value is the key")
+		b.wrong("tombstones", "delete needs a primary identity among identities: the key")
 	}
 }

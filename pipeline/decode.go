@@ -261,7 +261,9 @@ func (d *Decoder) decodeFragment(in *Input, value profile.Value) *Rejection {
 	}
 	leaves := profile.Flatten(value, in.Stamp, nulls)
 	if path := in.Dataset.IdentityMap; path != "" { // what it holds are identities, no attributes
-		leaves = slices.DeleteFunc(leaves, func(l profile.Leaf) bool { return path.Contains(l.Path) })
+		leaves = slices.DeleteFunc(leaves, func(l profile.Leaf) bool {
+			return path.Contains(l.Path)
+		})
 	}
 	leaves, rejection := in.addUnsets(leaves)
 	if rejection != nil {

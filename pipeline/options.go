@@ -40,7 +40,7 @@ type Envelope uint8
 const (
 	EnvelopeNone     Envelope = iota
 	EnvelopeXDM               // header and body, with operations; JSON only
-	EnvelopeDebezium          // before, after and op of a row; JSON with or without its schema, or Avro
+	EnvelopeDebezium          // before, after and op of a row; JSON or Avro
 )
 
 // Tombstones says what a null value means.
