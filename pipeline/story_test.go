@@ -72,8 +72,8 @@ func (w *world) tell(d *datadriven.TestData) string {
 	return ""
 }
 
-// tellSend sends one record per line, "{...}", "key => {...}", "key null" or any text, and says what
-// became of it.
+// tellSend sends one record per line, "{...}", "key => {...}", "key null" or any text, and says
+// what became of it.
 func (w *world) tellSend(d *datadriven.TestData) string {
 	dataset := w.model.Dataset(d.CmdArgs[0].Key)
 	tp := pipeline.TopicPartition{Topic: dataset.Topic}
