@@ -147,10 +147,13 @@ type dataset struct {
 	Entity        string            `yaml:"entity"`
 	Class         string            `yaml:"class"`
 	Format        string            `yaml:"format"`
+	Envelope      string            `yaml:"envelope"`
 	Mode          string            `yaml:"mode"`
 	Schema        schemaSource      `yaml:"schema"`
+	WriterSchemas []string          `yaml:"writer_schemas"`
 	Map           map[string]string `yaml:"map"`
 	Identities    []identityField   `yaml:"identities"`
+	IdentityMap   string            `yaml:"identity_map"`
 	Timestamp     string            `yaml:"timestamp"`
 	Sequence      string            `yaml:"sequence"`
 	ID            string            `yaml:"id"`

@@ -12,7 +12,6 @@ import (
 
 	"selfsame/internal/memlog"
 	"selfsame/pipeline"
-	"selfsame/profile"
 	"selfsame/store"
 )
 
@@ -234,21 +233,5 @@ func TestRegistryAway(t *testing.T) {
 		l.wait(time.Minute)
 		l.want(store.InputRunning, 3, 3)
 		l.accepted(3)
-	})
-}
-
-// FuzzFramed: no value makes the decoder of framed records fail in another way than by rejecting.
-func FuzzFramed(f *testing.F) {
-	model := testModel(f)
-	model.Dataset("crm").Format = pipeline.FormatRegistry
-	decoder := pipeline.NewDecoder(model)
-	f.Add(framed(1, "\x00\x08", text("Ann"), text("1")))
-	f.Add([]byte{0, 0, 0, 0, 1})
-	f.Fuzz(func(t *testing.T, value []byte) {
-		in := decoder.DecodeWith(pipeline.Record{Value: value,
-			Pos: profile.Position{Topic: "crm"}}, pipeline.KnownWriter(t, 1, writer1))
-		if in.Reject == nil && in.IDs.Primary.Value == "" {
-			t.Error("accepted without an identity")
-		}
 	})
 }

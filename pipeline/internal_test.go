@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"testing"
-
-	"selfsame/store"
-)
+import "selfsame/store"
 
 // PauseInput is what a control record does.
 func (sh *Shard) PauseInput(topic, reason string, now int64) bool {
@@ -18,13 +14,3 @@ func (sh *Shard) ResumeInput(topic string, how store.Resume, now int64) bool {
 
 // AnchorOf is what a record is recognised by.
 func AnchorOf(r *Record) store.Anchor { return anchorOf(r) }
-
-// KnownWriter knows one schema of a registry.
-func KnownWriter(t testing.TB, id uint32, text string) Writers {
-	t.Helper()
-	w := &writers{known: map[uint32]*writer{}}
-	if err := w.know(id, []byte(text), nil); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}

@@ -19,7 +19,7 @@ type reader struct {
 	at    store.Position // like the stored one, and ahead of it by what is on the way
 	epoch int32          // of the leader that appended what was fetched last, -1 where unknown
 
-	writers *writers // in whose schemas framed records are written
+	refused map[uint32]time.Time // schema ids, until when the registry is not asked for them
 
 	unsure    bool // the log has to be looked at before it is read on
 	described bool // the watcher has described the topic and nothing has been asked since
@@ -35,7 +35,7 @@ const (
 // newReader returns the reader of a partition whose topic was described a moment ago.
 func newReader(p *Pipeline, tp TopicPartition, first int64) *reader {
 	return &reader{p: p, tp: tp, first: first, described: true,
-		writers: &writers{known: map[uint32]*writer{}}}
+		refused: map[uint32]time.Time{}}
 }
 
 // run reads until ctx ends. It waits while the topic is not to be read, and goes on from the stored
@@ -146,7 +146,7 @@ func (r *reader) deliver(ctx context.Context, f *Fetched) bool {
 		chunk := r.chunk(ChunkRecords, f.Next)
 		chunk.Inputs = make([]Input, n)
 		for i := range n {
-			chunk.Inputs[i] = r.p.decoder.DecodeWith(records[i], r.writers)
+			chunk.Inputs[i] = r.p.decoder.Decode(records[i])
 		}
 		if n > 0 {
 			r.at.Anchor = anchorOf(&records[n-1])

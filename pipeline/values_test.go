@@ -87,8 +87,8 @@ func TestValuesAgree(t *testing.T) {
 				t.Fatalf("%s has %d records, profiles %d", topic, len(got), len(want))
 			}
 			for i := range got {
-				if said(&got[i]) != said(&want[i]) {
-					t.Fatalf("got  %s\nwant %s", said(&got[i]), said(&want[i]))
+				if toldBy(&got[i]) != toldBy(&want[i]) {
+					t.Fatalf("got  %s\nwant %s", toldBy(&got[i]), toldBy(&want[i]))
 				}
 				if got[i].Value == nil {
 					tombstones++
@@ -108,8 +108,8 @@ func TestValuesAgree(t *testing.T) {
 	}
 }
 
-// said is the key and those headers that do not differ between policies.
-func said(r *pipeline.Record) string {
+// toldBy is the key and those headers that do not differ between policies.
+func toldBy(r *pipeline.Record) string {
 	text := fmt.Sprintf("%s tombstone=%t", r.Key, r.Value == nil)
 	for _, h := range r.Headers {
 		if h.Key != pipeline.HeaderPolicy && h.Key != pipeline.HeaderSequence {

@@ -77,7 +77,7 @@ func (p *parser) parseField(n *jsonNode, at place) (*Field, error) {
 		return nil, err
 	}
 	f := &Field{Name: name.text, Type: t, HasDefault: n.member("default") != nil}
-	f.Aliases = n.member("aliases").strings()
+	f.Aliases, f.fallback = n.member("aliases").strings(), t.fallback(n.member("default"))
 	if doc := n.member("doc"); doc != nil {
 		f.Doc = doc.text
 	}

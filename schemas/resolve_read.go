@@ -205,16 +205,20 @@ func (r *avroReader) skipItems(t *Type) error {
 			return err
 		}
 		for range count {
-			if t.Kind == KindMap {
-				if _, err := r.text(); err != nil {
-					return err
-				}
-			}
-			if err := r.skip(t.Items); err != nil {
+			if err := r.skipItem(t); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+func (r *avroReader) skipItem(t *Type) error {
+	if t.Kind == KindMap {
+		if _, err := r.text(); err != nil {
+			return err
+		}
+	}
+	return r.skip(t.Items)
 }
 
 func (r *avroReader) skipScalar(t *Type) error {

@@ -163,7 +163,8 @@ func TestResolveRecursive(t *testing.T) {
 		t.Errorf("a short list: %s", got)
 	}
 	long := strings.Repeat("0202", maxSkipDepth)
-	if got := resolveOne(t, writer, recordOf(`b: "int"`), long); !strings.Contains(got, "too deep") {
+	got := resolveOne(t, writer, recordOf(`b: "int"`), long)
+	if !strings.Contains(got, "too deep") {
 		t.Errorf("a long list: %s", got)
 	}
 	endless := recordOf(`l: {"type":"record","name":"L","fields":[{"name":"next","type":"L"}]}`)
@@ -220,7 +221,8 @@ func FuzzResolution(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte("\x00\x02\x01\x02\x02\x00\x00\x00\x00\x00\x02a\x02b\x04\xff\x6a\x00\x01\x02\x00" +
-		"\x02\x02\x00\x02\x02a\x02b\x00\x02\x02\x02\x02c\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x02p"))
+		"\x02\x02\x00\x02\x02a\x02b\x00\x02\x02\x02\x02c\x00\x00\x00\x00\x00\x00\x00\x00" +
+		"\x02\x00\x02p"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, err := r.Decode(data)
 		if err != nil {
@@ -239,7 +241,8 @@ func FuzzResolution(f *testing.F) {
 
 func FuzzParseWriter(f *testing.F) {
 	f.Add([]byte(fuzzSchema()))
-	f.Add([]byte(`["null",{"type":"record","name":"a.B","fields":[{"name":"c","type":["B","int"]}]}]`))
+	f.Add([]byte(`["null",{"type":"record","name":"a.B","fields":[` +
+		`{"name":"c","type":["B","int"]}]}]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		w, err := ParseWriter("fuzz", text)
 		if err != nil {

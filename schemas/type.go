@@ -43,6 +43,7 @@ type Field struct {
 	Doc        string
 
 	identity *identity
+	fallback profile.Value // its default, null where there is none or it is null
 }
 
 // Required reports whether every complete record must carry the field.

@@ -38,6 +38,7 @@ type library struct {
 
 var libraries = []library{
 	{"github.com/linkedin/goavro", []string{"schemas", "examples"}},
+	{"github.com/klauspost/compress", []string{"schemas"}},
 	// The benchmark compares the pipeline with the bare engine.
 	{"github.com/cockroachdb/pebble", []string{"store", "bench"}},
 	{"github.com/segmentio/kafka-go", []string{"kafka", "internal"}},
