@@ -87,13 +87,13 @@ func (d *Decoder) readChangeAvro(in *Input, c *codec) (change, *Rejection) {
 // readChangeJSON reads an event with or without its schema around it. Only the row that counts is
 // decoded.
 func (d *Decoder) readChangeJSON(in *Input, _ *codec) (e change, _ *Rejection) {
-	event, rejection := openPart(schemas.JSONMember{Text: in.Record.Value}, "")
+	event, rejection := openSection(schemas.JSONMember{Text: in.Record.Value}, "")
 	if rejection != nil {
 		return e, rejection
 	}
 	payload, wrapped := event.member("payload")
 	if _, direct := event.member("op"); wrapped && !direct {
-		if event, rejection = openPart(payload, "payload"); rejection != nil {
+		if event, rejection = openSection(payload, "payload"); rejection != nil {
 			return e, rejection
 		}
 	}
@@ -107,7 +107,7 @@ func (d *Decoder) readChangeJSON(in *Input, _ *codec) (e change, _ *Rejection) {
 		return e, rejection
 	}
 	if text, ok := event.member("source"); ok {
-		source, rejection := openPart(text, event.at("source"))
+		source, rejection := openSection(text, event.at("source"))
 		if rejection != nil {
 			return e, rejection
 		}
@@ -126,7 +126,7 @@ func (d *Decoder) readChangeJSON(in *Input, _ *codec) (e change, _ *Rejection) {
 }
 
 // millis reads milliseconds since the epoch; null where there are none.
-func (p *part) millis(name string) (profile.Value, *Rejection) {
+func (p *section) millis(name string) (profile.Value, *Rejection) {
 	m, ok := p.member(name)
 	if !ok {
 		return profile.Value{}, nil
@@ -173,7 +173,7 @@ func keyRow(key []byte) (text []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	row := part{members: members}
+	row := section{members: members}
 	if payload, wrapped := row.member("payload"); wrapped {
 		key = payload.Text
 	}
@@ -183,7 +183,7 @@ func keyRow(key []byte) (text []byte, ok bool) {
 // plainKey takes the quotes or the wrapping off a key of one column.
 func plainKey(key []byte) string {
 	if members, err := schemas.JSONMembers(key); err == nil {
-		row := part{members: members}
+		row := section{members: members}
 		payload, _ := row.member("payload")
 		key = payload.Text
 	}

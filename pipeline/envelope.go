@@ -46,26 +46,26 @@ func (in *Input) operate(op Operation) {
 	}
 }
 
-// part is an object within an envelope, not decoded.
-type part struct {
+// section is an object within an envelope, not decoded.
+type section struct {
 	place   string
 	members []schemas.JSONMember
 }
 
-// openPart takes an object apart.
-func openPart(m schemas.JSONMember, place string) (part, *Rejection) {
+// openSection takes an object apart.
+func openSection(m schemas.JSONMember, place string) (section, *Rejection) {
 	members, err := schemas.JSONMembers(m.Text)
 	if err != nil {
-		return part{}, rejectInside(err, place, m.Offset)
+		return section{}, rejectInside(err, place, m.Offset)
 	}
 	for i := range members {
 		members[i].Offset += m.Offset
 	}
-	return part{place: place, members: members}, nil
+	return section{place: place, members: members}, nil
 }
 
 // member finds a member by name; one that is null counts as missing.
-func (p *part) member(name string) (m schemas.JSONMember, ok bool) {
+func (p *section) member(name string) (m schemas.JSONMember, ok bool) {
 	for _, m := range p.members {
 		if m.Name == name {
 			return m, schemas.JSONKind(m.Text) != "null"
@@ -74,10 +74,10 @@ func (p *part) member(name string) (m schemas.JSONMember, ok bool) {
 	return m, false
 }
 
-func (p *part) at(name string) string { return joinPlace(p.place, name) }
+func (p *section) at(name string) string { return joinPlace(p.place, name) }
 
 // missing says that an envelope lacks something.
-func (p *part) missing(name string) *Rejection {
+func (p *section) missing(name string) *Rejection {
 	return &Rejection{Reason: ReasonSchemaViolation, Path: p.at(name), Wanted: "object",
 		Found: "missing"}
 }

@@ -8,7 +8,7 @@ import (
 // openXDM opens the reference product's streaming message: a header, which may name operations, and
 // a body, which holds the record as xdmEntity or is the record.
 func openXDM(in *Input) (profile.Value, *Rejection) {
-	message, rejection := openPart(schemas.JSONMember{Text: in.Record.Value}, "")
+	message, rejection := openSection(schemas.JSONMember{Text: in.Record.Value}, "")
 	if rejection != nil {
 		return profile.Value{}, rejection
 	}
@@ -21,7 +21,7 @@ func openXDM(in *Input) (profile.Value, *Rejection) {
 	if !ok {
 		return profile.Value{}, message.missing("body")
 	}
-	body, rejection := openPart(text, "body")
+	body, rejection := openSection(text, "body")
 	if rejection != nil {
 		return profile.Value{}, rejection
 	}
@@ -36,7 +36,7 @@ func openXDM(in *Input) (profile.Value, *Rejection) {
 
 // readHeader reads the operations. What else a header holds is for the reference's own inlet.
 func (in *Input) readHeader(m schemas.JSONMember) *Rejection {
-	header, rejection := openPart(m, "header")
+	header, rejection := openSection(m, "header")
 	if rejection != nil {
 		return rejection
 	}
@@ -44,7 +44,7 @@ func (in *Input) readHeader(m schemas.JSONMember) *Rejection {
 	if !ok {
 		return nil
 	}
-	operations, rejection := openPart(text, "header.operations")
+	operations, rejection := openSection(text, "header.operations")
 	if rejection != nil {
 		rejection.Reason = ReasonBadOperation
 		return rejection
