@@ -38,7 +38,7 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	b.start()
 	b.rejects()
 	var err error
-	b.ds.Schema, err = b.c.readSchema(f.Schema)
+	b.ds.Schema, b.ds.SchemaID, err = b.c.readSchema(f.Schema)
 	switch {
 	case errors.Is(err, errOffline):
 		return b.ds

@@ -14,25 +14,25 @@ var errOffline = errors.New("the schema registry is not asked")
 
 // fetchSchema asks the registry. When that was in vain once because the registry is away, it is not
 // asked for the other datasets.
-func (c *Config) fetchSchema(s schemaSource) ([]byte, error) {
+func (c *Config) fetchSchema(s schemaSource) (found registry.Registered, err error) {
 	switch {
 	case c.offline:
-		return nil, errOffline
+		return found, errOffline
 	case c.file.Registry.URL == "":
-		return nil, errors.New("registry.url is missing: where is the schema registry?")
+		return found, errors.New("registry.url is missing: where is the schema registry?")
 	case c.away != nil:
-		return nil, c.away
+		return found, c.away
 	}
 	client, err := registry.New(c.RegistryConfig(), pipeline.Sleep)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer client.Close()
-	found, err := client.Find(context.Background(), s.Subject, s.version())
+	found, err = client.Find(context.Background(), s.Subject, s.version())
 	if errors.Is(err, registry.ErrUnreachable) || errors.Is(err, registry.ErrUnauthorized) {
 		c.away = err
 	}
-	return found.Text, err
+	return found, err
 }
 
 // checkRegistry looks at the registry's settings, and whether there are any where they are needed.

@@ -76,22 +76,22 @@ func (s schemaSource) check() error {
 	return nil
 }
 
-// readSchema reads and parses a schema.
-func (c *Config) readSchema(s schemaSource) (*schemas.Schema, error) {
+// readSchema reads and parses a schema. id is that of the registry, where it is from there.
+func (c *Config) readSchema(s schemaSource) (schema *schemas.Schema, id uint32, err error) {
 	if err := s.check(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var text []byte
-	var err error
+	found := registry.Registered{}
 	if s.Subject != "" {
-		text, err = c.fetchSchema(s)
+		found, err = c.fetchSchema(s)
 	} else {
-		text, err = c.readText(s.File)
+		found.Text, err = c.readText(s.File)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return schemas.Parse(s.String(), text)
+	schema, err = schemas.Parse(s.String(), found.Text)
+	return schema, found.ID, err
 }
 
 // readWriter reads and parses a schema that data is written in.

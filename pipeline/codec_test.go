@@ -106,7 +106,7 @@ func TestSingleObject(t *testing.T) {
 		ds.Writers = []*schemas.WriterSchema{old, writer(t, numberedCRM)}
 	})
 	own, err := ds.EncodeValue(profile.Object([]string{"age", "id"},
-		[]profile.Value{profile.Int(7), profile.String("1")}))
+		[]profile.Value{profile.Int(7), profile.String("1")}), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ func TestFramedRefused(t *testing.T) {
 		dead := l.emitted("dead", "selfsame-dead-reason", "selfsame-dead-path",
 			"selfsame-dead-found")
 		if !strings.Contains(dead, "schema_violation selfsame-dead-path=age "+
-			"selfsame-dead-found=id 3: ") {
+			"selfsame-dead-found=string cannot be read as int") {
 			t.Errorf("dead letters:\n%s", dead)
 		}
 	})

@@ -23,8 +23,9 @@ const (
 )
 
 // learn sees to it that the decoder knows the schemas of framed records before it meets them. While
-// the registry cannot be asked, it waits: nothing is rejected for that. An id that the registry does
-// not know is asked for again for a while, since registries are copied, and records can be faster.
+// the registry cannot be asked, it waits: nothing is rejected for that. An id that the registry
+// does not know is asked for again for a while, since registries are copied, and records can be
+// faster.
 // It reports false when reading has to end for now.
 func (r *reader) learn(ctx context.Context, records []Record) bool {
 	missing := r.missing(records)

@@ -81,6 +81,7 @@ type Dataset struct {
 	Envelope      Envelope
 	Mode          Operation // OpUpsert or OpReplace, when the record does not say
 	Schema        *schemas.Schema
+	SchemaID      uint32                  // in the registry; 0 where the schema is not from there
 	Writers       []*schemas.WriterSchema // Avro: what values are written in, besides Schema
 	Rename        []schemas.Rename        // from paths of the dataset to paths of the union
 	Identities    []IdentityField

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strconv"
 
@@ -82,7 +81,7 @@ func (v *values) value(ref store.ProfileRef, version uint64, content []byte) []b
 	}
 	b := make([]byte, 0, 128+len(content))
 	if v.policy.Format == FormatRegistry {
-		b = binary.BigEndian.AppendUint32(append(b, 0), v.policy.SchemaID)
+		b = append(b, registryFrameOf(v.policy.SchemaID)...)
 	}
 	b = v.avro.AppendHead(b, &schemas.ProfileRecord{ID: ref.ID.String(), Class: ref.Class,
 		Policy: ref.Policy, Version: version})
