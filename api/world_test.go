@@ -57,7 +57,7 @@ func model(t *testing.T) *pipeline.Model {
 		Datasets: []*pipeline.Dataset{{
 			Name: "crm", Topic: "crm", Entity: "profile", Schema: crm,
 			Tombstones: pipeline.TombstonesDelete,
-			MaxFuture: 5 * time.Minute,
+			MaxFuture:  5 * time.Minute,
 			Identities: []pipeline.IdentityField{
 				{Path: "id", Namespace: "crm", Primary: true},
 				{Path: "email", Namespace: "email"},
