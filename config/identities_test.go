@@ -10,7 +10,8 @@ import (
 
 // withIdentityMap is the starting configuration with a field of a type in its schema, and lines of
 // the dataset replaced.
-func withIdentityMap(t *testing.T, field, typ string, replace ...string) (*pipeline.Dataset, error) {
+func withIdentityMap(t *testing.T, field, typ string, replace ...string) (
+	*pipeline.Dataset, error) {
 	t.Helper()
 	starter := Starter()
 	text := strings.Replace(string(starter["selfsame.yaml"]), "{file: id.key}", testKey, 1)

@@ -40,7 +40,9 @@ func TestFormatsPage(t *testing.T) {
 		return ""
 	}
 	customer := find(`{"type": "record", "name": "customer"`)
-	decode := func(format pipeline.Format, e pipeline.Envelope, schema, value string) pipeline.Input {
+	decode := func(
+		format pipeline.Format, e pipeline.Envelope, schema, value string,
+	) pipeline.Input {
 		d, _ := decoderOf(t, format, func(ds *pipeline.Dataset) {
 			ds.Schema, ds.Envelope, ds.Nulls = parse(t, schema), e, profile.NullsAbsent
 			if strings.Contains(schema, "identityMap") {

@@ -1,8 +1,8 @@
 package schemas
 
 // DebeziumEnvelope returns the schema of a change event of Debezium whose rows are in s: before,
-// after, op, ts_ms and source.ts_ms, each but op nullable. What is written in the much larger schema
-// of a connector resolves to it.
+// after, op, ts_ms and source.ts_ms, each but op nullable. What is written in the much larger
+// schema of a connector resolves to it.
 func DebeziumEnvelope(s *Schema) *Schema {
 	row := s.root.inUnion(unionNullFirst)
 	source := recordType("Source", &Field{Name: "ts_ms", Type: nullable(KindLong)})
