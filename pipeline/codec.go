@@ -63,11 +63,13 @@ func newAvroShape(shape *schemas.Schema, writers []*schemas.WriterSchema) *avroS
 // are joined, and name the files.
 func (ds *Dataset) CheckWriters() error {
 	var faults []error
-	c := newCodec(ds)
+	c, as := newCodec(ds), ds.Schema.File()
+	if ds.Envelope == EnvelopeDebezium {
+		as = "a change event of " + as
+	}
 	for _, w := range ds.Writers {
 		if err := c.values.ways[w.Fingerprint()].err; err != nil {
-			faults = append(faults, fmt.Errorf("%s cannot be read as %s: %w", w.File(),
-				ds.Schema.File(), err))
+			faults = append(faults, fmt.Errorf("%s cannot be read as %s: %w", w.File(), as, err))
 		}
 	}
 	return errors.Join(faults...)

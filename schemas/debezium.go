@@ -1,15 +1,15 @@
 package schemas
 
 // DebeziumEnvelope returns the schema of a change event of Debezium whose rows are in s: before,
-// after, op, ts_ms and source.ts_ms, each nullable. What is written in the much larger schema of a
-// connector resolves to it.
+// after, op, ts_ms and source.ts_ms, each but op nullable. What is written in the much larger
+// schema of a connector resolves to it.
 func DebeziumEnvelope(s *Schema) *Schema {
 	row := s.root.inUnion(unionNullFirst)
 	source := recordType("Source", &Field{Name: "ts_ms", Type: nullable(KindLong)})
 	root := recordType("Envelope",
 		&Field{Name: "before", Type: row},
 		&Field{Name: "after", Type: row},
-		&Field{Name: "op", Type: nullable(KindString)},
+		&Field{Name: "op", Type: plain(KindString)},
 		&Field{Name: "ts_ms", Type: nullable(KindLong)},
 		&Field{Name: "source", Type: source.inUnion(unionNullFirst)})
 	return &Schema{file: s.file, root: root, fingerprint: rabin(canonicalForm(root))}
@@ -21,11 +21,13 @@ func recordType(name string, fields ...*Field) *Type {
 	return t
 }
 
-func nullable(k Kind) *Type {
+func plain(k Kind) *Type {
 	t := &Type{Kind: k}
 	t.seal()
-	return t.inUnion(unionNullFirst)
+	return t
 }
+
+func nullable(k Kind) *Type { return plain(k).inUnion(unionNullFirst) }
 
 // Partial returns the schema with every field of every record nullable, for data that carries a
 // part of a record, such as the key of a row. It is read by resolving to it, never directly.

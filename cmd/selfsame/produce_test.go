@@ -30,7 +30,8 @@ entities:
     policies: {default: {topic: profiles}}
     topics: {identity: identity, assignment: assignments}
 datasets:
-  json: &one {topic: json, entity: profile, class: record, schema: crm.avsc, identities: [{path: id, namespace: crm, primary: true}]}
+  json: &one {topic: json, entity: profile, class: record, schema: crm.avsc,
+    identities: [{path: id, namespace: crm, primary: true}]}
   avro: {<<: *one, topic: avro, format: avro}
   framed: {<<: *one, topic: framed, format: single-object}
   enveloped: {<<: *one, topic: enveloped, envelope: xdm}
