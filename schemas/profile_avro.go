@@ -36,6 +36,9 @@ func NewProfileSchema(class string, attributes *Union) (*ProfileSchema, error) {
 	return &ProfileSchema{schema: schema, avro: text}, err
 }
 
+// Schema returns the schema, to decode with.
+func (p *ProfileSchema) Schema() *Schema { return p.schema }
+
 // Avro returns the text of the schema. The caller does not change it.
 func (p *ProfileSchema) Avro() []byte { return p.avro }
 
