@@ -174,10 +174,27 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("customers: %+v", ds)
 		}
 	}
+	d.produce("one", `{"id":"4","name":"Dee","points":8,"address":{"city":"Bonn"}}`)
+	awaitConsumed(t, one, 5)
 	d.outage(one)
 	one.stop()
-	d.checkOutput("one", 3)
+	d.checkOutput("one", 4)
 	d.refused()
+}
+
+// produce sends a line with the program, which writes it in the dataset's schema.
+func (d *desk) produce(name, line string) {
+	d.t.Helper()
+	path := filepath.Join(d.dir, "more.ndjson")
+	must(d.t, os.WriteFile(path, []byte(line+"\n"), 0o600))
+	_, err := command(d.t, "produce", "--config", filepath.Join(d.dir, name+".yaml"),
+		"--dataset", "customers", path)
+	must(d.t, err)
+	latest, err := d.client.Find(soon(d.t), d.subject(), registry.Latest)
+	must(d.t, err)
+	if latest.ID != d.ids[2] {
+		d.t.Errorf("produce registered another version: id %d", latest.ID)
+	}
 }
 
 // outage: while the registry is away, a schema that is not known holds reading up; what is known,
@@ -196,15 +213,15 @@ func (d *desk) outage(one *daemon) {
 		return one.journal.count(`what="schema registry"`) > 0
 	})
 	d.send("mails", []byte(`{"customer":"3","mail":"cy@example.org"}`))
-	awaitConsumed(t, one, 5) // the mail, or Anne
+	awaitConsumed(t, one, 6) // the mail, or Anne
 	must(t, d.registry.Start())
-	s := awaitConsumed(t, one, 7)
+	s := awaitConsumed(t, one, 8)
 	for _, ds := range s.Datasets {
 		var rejected int64
 		for _, n := range ds.Rejected {
 			rejected += n
 		}
-		if ds.Name == "customers" && (ds.Accepted != 4 || rejected != 1) {
+		if ds.Name == "customers" && (ds.Accepted != 5 || rejected != 1) {
 			t.Errorf("customers after the outage: %+v", ds)
 		}
 	}
