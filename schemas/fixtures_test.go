@@ -41,8 +41,8 @@ func TestReferenceSchemas(t *testing.T) {
 	}
 }
 
-// TestFixtureSchemas reads the schema files of other producers. One has comments in it, which are no
-// JSON: Avro's specification knows none, only Java's parser does.
+// TestFixtureSchemas reads the schema files of other producers. One has comments in it, which are
+// no JSON: Avro's specification knows none, only Java's parser does.
 func TestFixtureSchemas(t *testing.T) {
 	read := 0
 	root := os.DirFS(testdata(t))
