@@ -37,8 +37,12 @@ func appendCanonicalValue(dst []byte, t *Type, seen map[string]bool) []byte {
 	case KindRecord, KindEnum, KindFixed:
 		return appendCanonicalNamed(dst, t, seen)
 	case KindUnion:
+		dst = append(dst, '[')
 		for i, branch := range t.Branches {
-			dst = appendCanonical(append(dst, "[,"[min(i, 1)]), branch, seen)
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendCanonical(dst, branch, seen)
 		}
 		return append(dst, ']')
 	}

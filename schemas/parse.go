@@ -168,10 +168,7 @@ func (p *parser) parseBranches(n *jsonNode, at place) (*Type, error) {
 		seen[name] = true
 		t.Branches = append(t.Branches, branch)
 	}
-	if len(t.Branches) == 0 {
-		return nil, p.fail(n, at, "a union needs a type")
-	}
-	t.seal()
+	t.seal() // of no branch it is a type without values, which Avro allows
 	return t, nil
 }
 

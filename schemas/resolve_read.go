@@ -17,7 +17,7 @@ func (r *Resolution) Decode(data []byte) (profile.Value, error) {
 
 // resolved reads one place as its step says.
 func (r *avroReader) resolved(s *step) (profile.Value, error) {
-	if s.branches != nil {
+	if s.writer.Kind == KindUnion {
 		index, err := r.index(len(s.branches), "branch of a union")
 		if err != nil {
 			return profile.Value{}, err

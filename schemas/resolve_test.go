@@ -78,6 +78,7 @@ func TestResolveTypes(t *testing.T) {
 		{`"null"`, "", `["null","string"]`, `{}`},
 		{`"null"`, "", `"string"`, "a: null cannot be read as string"},
 		{`["null"]`, "00", `["null","string"]`, `{}`},
+		{`[]`, "00", `"string"`, "malformed at byte 1: no such branch of a union"},
 		{`["int","string","boolean"]`, "020261", `["null","string"]`, `{"a":"a"}`},
 		{`["int","string","boolean"]`, "0002", `"string"`, "a: wanted string, found int"},
 		{`["int","boolean"]`, "", `"string"`, "a: int cannot be read as string"},
