@@ -103,8 +103,8 @@ func TestSchemaOfSubjectRefused(t *testing.T) {
 	}{
 		"no registry": {customers(t, url, "\nregistry: ", "\n#"), "registry.url is missing"},
 		"no subject": {customers(t, url, subject, "schema: {subject: x}"),
-			"datasets.customers.schema: asking the schema registry for subject x, version latest: " +
-				"the registry does not have it (status 404, code 40401): no such subject"},
+			"datasets.customers.schema: asking the schema registry for subject x, version " +
+				"latest: the registry does not have it (status 404, code 40401): no such subject"},
 		"no version": {customers(t, url, subject, "schema: {subject: x, version: new}"),
 			`version "new" is not latest or a number from 1 on`},
 		"two sources": {customers(t, url, subject, "schema: {subject: x, file: y}"),

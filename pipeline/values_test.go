@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -14,6 +15,8 @@ import (
 
 	"selfsame/internal/memlog"
 	"selfsame/pipeline"
+	"selfsame/profile"
+	"selfsame/schemas"
 )
 
 // threeFormats gives the model's policy twins whose topics are in the other formats.
@@ -163,5 +166,30 @@ func TestOtherFormatIsNoChange(t *testing.T) {
 	again()
 	if text := w.emitted("profiles"); text != "" {
 		t.Errorf("emitted again: %q", text)
+	}
+}
+
+// TestValueWithoutSchema: what the state holds but no schema has is never left out in silence.
+func TestValueWithoutSchema(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, threeFormats)
+	defer w.close()
+	w.send(crm0, pipeline.Record{Value: []byte(`{"id":"1","name":"Ann"}`)})
+	w.drain()
+	w.must(w.store.Close())
+	w.model.Dataset("crm").Schema = parse(t, `{"type":"record","name":"crm","fields":[
+		{"name":"id","type":"string"},{"name":"age","type":["null","int"],"default":null}]}`)
+	w.model.Dataset("crm").Identities = w.model.Dataset("crm").Identities[:1]
+	w.model.Dataset("crm").Timestamp = ""
+	w.model.Dataset("shop").Schema = w.model.Dataset("crm").Schema
+	w.model.Dataset("shop").Rename = nil
+	w.decoder = pipeline.NewDecoder(w.model)
+	w.open()
+	in := w.decoder.Decode(pipeline.Record{Pos: profile.Position{Topic: "crm", Offset: 1},
+		Time: w.now.UnixNano(), Value: []byte(`{"id":"1","age":7}`)})
+	err := w.shard.Apply([]pipeline.Chunk{{TP: crm0, Inputs: []pipeline.Input{in}, From: 1,
+		Next: 2}}, w.now.UnixNano())
+	var unknown *schemas.ViolationError
+	if !errors.As(err, &unknown) || unknown.Path != "attributes.name" {
+		t.Errorf("applied: %v", err)
 	}
 }
