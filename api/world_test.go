@@ -55,8 +55,9 @@ func model(t *testing.T) *pipeline.Model {
 			IdentityTopic: "identity", AssignmentTopic: "assignments",
 		}},
 		Datasets: []*pipeline.Dataset{{
-			Name: "crm", Topic: "crm", Entity: "profile", Schema: crm, Tombstones: true,
-			MaxFuture: 5 * time.Minute,
+			Name: "crm", Topic: "crm", Entity: "profile", Schema: crm,
+			Tombstones: pipeline.TombstonesDelete,
+			MaxFuture:  5 * time.Minute,
 			Identities: []pipeline.IdentityField{
 				{Path: "id", Namespace: "crm", Primary: true},
 				{Path: "email", Namespace: "email"},

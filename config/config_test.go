@@ -63,7 +63,8 @@ func TestRetailExample(t *testing.T) {
 		t.Errorf("datasets %s: want the order of the file", got)
 	}
 	crm := model.Dataset("crm")
-	if crm.Identities[1].Path != "email_addr" || crm.Mode != pipeline.OpUpsert || !crm.Tombstones {
+	if crm.Identities[1].Path != "email_addr" || crm.Mode != pipeline.OpUpsert ||
+		crm.Tombstones != pipeline.TombstonesDelete {
 		t.Errorf("crm: paths after map are turned back into those of the schema: %+v", crm)
 	}
 	if n := len(cfg.OwnedTopics()); n != 6 {

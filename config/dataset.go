@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -37,12 +38,18 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	b.start()
 	b.rejects()
 	var err error
-	if b.ds.Schema, err = b.c.readSchema(f.Schema); err != nil {
+	b.ds.Schema, b.ds.SchemaID, err = b.c.readSchema(f.Schema)
+	switch {
+	case errors.Is(err, errOffline):
+		return b.ds
+	case err != nil:
 		b.wrong("schema", "%v", err)
 		return b.ds
 	}
+	b.writers()
 	b.renames()
 	b.paths()
+	b.identityMap()
 	b.identities()
 	return b.ds
 }
@@ -65,14 +72,11 @@ func (b *datasetBuilder) enums() {
 	f, ds := &b.f, b.ds
 	ds.Class = choose(b, "class", f.Class, []string{"record", "event"},
 		[]pipeline.DatasetClass{pipeline.ClassRecord, pipeline.ClassEvent})
-	ds.Format = choose(b, "format", f.Format, []string{"json", "avro"},
-		[]pipeline.Format{pipeline.FormatJSON, pipeline.FormatAvro})
+	b.formats()
 	ds.Mode = choose(b, "mode", f.Mode, []string{"upsert", "replace"},
 		[]pipeline.Operation{pipeline.OpUpsert, pipeline.OpReplace})
 	ds.Nulls = choose(b, "nulls", f.Nulls, []string{"unset", "absent"},
 		[]profile.Nulls{profile.NullsUnset, profile.NullsAbsent})
-	ds.Tombstones = choose(b, "tombstones", f.Tombstones, []string{"reject", "delete"},
-		[]bool{false, true})
 	ds.IgnoreUnknown = choose(b, "unknown_fields", f.UnknownFields, []string{"reject", "ignore"},
 		[]bool{false, true})
 	ds.Continuity = choose(b, "continuity", f.Continuity, []string{"halt", "rewind", "skip"},
@@ -82,7 +86,8 @@ func (b *datasetBuilder) enums() {
 	if f.Class == "" {
 		b.wrong("class", "is missing: record or event")
 	}
-	if event && (f.Mode != "" || ds.Tombstones || f.Nulls != "") {
+	deletes := ds.Tombstones == pipeline.TombstonesDelete
+	if event && (f.Mode != "" || deletes || f.Nulls != "") {
 		b.wrong("class", "an event dataset has no mode, tombstones or nulls")
 	}
 	if !event && (f.Retention != 0 || f.ID != "") {
@@ -195,46 +200,4 @@ func (b *datasetBuilder) paths() {
 		"a string in RFC 3339 or a timestamp logical type", isTime)
 	b.ds.Sequence = b.field("sequence", b.f.Sequence, "int or long", isInt)
 	b.ds.EventID = b.field("id", b.f.ID, "string, int or long", isText)
-}
-
-// identities reads the configured identity fields, and those marked in the schema that the
-// configuration does not mention.
-func (b *datasetBuilder) identities() {
-	entity := b.m.Entity(b.f.Entity)
-	if entity == nil {
-		b.wrong("entity", "there is no entity class %q", b.f.Entity)
-		return
-	}
-	for _, f := range b.f.Identities {
-		b.ds.Identities = append(b.ds.Identities, pipeline.IdentityField{
-			Path: b.field("identities", f.Path, "string, int, long, or an array of these",
-				isText), Namespace: f.Namespace, Primary: f.Primary})
-	}
-	for _, mark := range b.ds.Schema.Marks() {
-		if !slices.ContainsFunc(b.ds.Identities, func(f pipeline.IdentityField) bool {
-			return f.Path == mark.Path
-		}) {
-			b.ds.Identities = append(b.ds.Identities, pipeline.IdentityField(mark))
-		}
-	}
-	primaries := 0
-	for _, f := range b.ds.Identities {
-		if f.Primary {
-			primaries++
-		}
-		if entity.Rules == nil {
-			continue
-		}
-		if _, ok := entity.Rules.Namespace(f.Namespace); !ok {
-			b.wrong("identities", "entity %s has no namespace %q%s", entity.Name, f.Namespace,
-				didYouMean(f.Namespace, entity.Rules.Names()))
-		}
-	}
-	switch {
-	case len(b.ds.Identities) == 0:
-		b.wrong("identities", "at least one identity field is needed")
-	case b.ds.Class == pipeline.ClassRecord && primaries != 1:
-		b.wrong("identities", "a record dataset has exactly one primary identity; here are %d",
-			primaries)
-	}
 }

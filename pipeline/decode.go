@@ -1,14 +1,15 @@
 package pipeline
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"selfsame/identity"
 	"selfsame/profile"
-	"selfsame/schemas"
 )
 
 // Headers that input records may carry.
@@ -34,6 +35,11 @@ type Input struct {
 	Body     profile.Value // of an event
 
 	control *controlInput // of a record of the control topic, nil of all others
+
+	void     bool     // a tombstone that says nothing
+	named    bool     // Op is from a header, which the envelope does not overrule
+	place    string   // where in the value the record lies, "" where it is the value
+	envelope sentTime // what the envelope says of the time
 }
 
 // Decoder turns records into inputs. It is immutable and safe for concurrent use: every partition's
@@ -41,12 +47,18 @@ type Input struct {
 type Decoder struct {
 	model   *Model
 	byTopic map[string][]*Dataset
+	framed  map[string]bool // topics with a dataset in FormatRegistry
+	codecs  map[*Dataset]*codec
+	written sync.Map // by schema id of the registry: *schemas.WriterSchema, nil where there is none
 }
 
 // NewDecoder returns the decoder of a model.
 func NewDecoder(model *Model) *Decoder {
-	d := &Decoder{model: model, byTopic: map[string][]*Dataset{}}
+	d := &Decoder{model: model, byTopic: map[string][]*Dataset{},
+		framed: map[string]bool{}, codecs: map[*Dataset]*codec{}}
 	for _, ds := range model.Datasets {
+		d.codecs[ds] = newCodec(ds)
+		d.framed[ds.Topic] = d.framed[ds.Topic] || ds.Format == FormatRegistry
 		d.byTopic[ds.Topic] = append(d.byTopic[ds.Topic], ds)
 	}
 	return d
@@ -118,13 +130,13 @@ func chooseOperation(in *Input) *Rejection {
 	wanted := "upsert, replace or delete"
 	switch op := string(value); {
 	case op == "upsert" && !event, op == "insert" && event:
-		in.Op = OpUpsert
+		in.Op, in.named = OpUpsert, true
 		return nil
 	case op == "replace" && !event:
-		in.Op = OpReplace
+		in.Op, in.named = OpReplace, true
 		return nil
 	case op == "delete":
-		in.Op = OpDelete
+		in.Op, in.named = OpDelete, true
 		return nil
 	}
 	if event {
@@ -134,9 +146,14 @@ func chooseOperation(in *Input) *Rejection {
 		Found: "something else"}
 }
 
-// decodeTombstone reads a null value: the key is the plain value of the primary identity.
+// decodeTombstone reads a null value: the key is the plain value of the primary identity, or, where
+// a database wrote it, the key of a row.
 func (d *Decoder) decodeTombstone(in *Input) *Rejection {
-	if !in.Dataset.Tombstones {
+	switch in.Dataset.Tombstones {
+	case TombstonesIgnore:
+		in.void = true
+		return nil
+	case TombstonesReject:
 		return &Rejection{Reason: ReasonBadOperation, Wanted: "a value", Found: "null"}
 	}
 	in.Op = OpDelete
@@ -144,21 +161,26 @@ func (d *Decoder) decodeTombstone(in *Input) *Rejection {
 		return rejection
 	}
 	in.Fragment.Floor = in.Stamp
+	return d.resolve(in, d.keyClaims(in))
+}
+
+// keyClaims reads the primary identity from the record's key.
+func (d *Decoder) keyClaims(in *Input) []identity.Claim {
 	var claims []identity.Claim
 	for _, field := range in.Dataset.Identities {
 		if field.Primary {
 			claims = append(claims, identity.Claim{Namespace: field.Namespace, Primary: true,
-				Value: string(in.Record.Key)})
+				Value: d.keyText(in, field.Path)})
 		}
 	}
-	return d.resolve(in, claims)
+	return claims
 }
 
 func (d *Decoder) decodeValue(in *Input) *Rejection {
 	ds := in.Dataset
-	value, err := ds.decode(in.Record.Value, in.Op)
-	if err != nil {
-		return rejectDecode(err)
+	value, rejection := d.open(in)
+	if rejection != nil {
+		return rejection
 	}
 	if rejection := in.chooseTime(value); rejection != nil {
 		return rejection
@@ -173,21 +195,15 @@ func (d *Decoder) decodeValue(in *Input) *Rejection {
 	} else if rejection := d.decodeFragment(in, value); rejection != nil {
 		return rejection
 	}
-	return d.resolve(in, claimsOf(ds, value))
-}
-
-// decode reads the value. An upsert or delete may be partial; a replace or an event is complete.
-func (ds *Dataset) decode(data []byte, op Operation) (profile.Value, error) {
-	if ds.Format == FormatAvro {
-		return ds.Schema.DecodeAvro(data)
+	claims := claimsOf(ds, value)
+	if ds.Envelope == EnvelopeDebezium && in.Op == OpDelete && !claimsPrimary(claims) {
+		claims = append(claims, d.keyClaims(in)...)
 	}
-	whole := op == OpReplace || (op == OpUpsert && ds.Class == ClassEvent)
-	return ds.Schema.DecodeJSON(data, schemas.Options{
-		Complete: whole, IgnoreUnknown: ds.IgnoreUnknown,
-	})
+	return d.resolve(in, claims)
 }
 
-// chooseTime sets the stamp's time and sequence: header, else the dataset's path, else Kafka's.
+// chooseTime sets the stamp's time and sequence: header, else the dataset's path, else the
+// envelope's, else Kafka's. A row that is gone cannot say when: the envelope's goes first.
 func (in *Input) chooseTime(value profile.Value) *Rejection {
 	if sequence := value.At(in.Dataset.Sequence); in.Dataset.Sequence != "" {
 		in.Stamp.Sequence = sequence.AsInt()
@@ -195,14 +211,18 @@ func (in *Input) chooseTime(value profile.Value) *Rejection {
 	if text, ok := in.Record.Header(HeaderTime); ok {
 		return in.setTime("header "+HeaderTime, profile.String(string(text)), true)
 	}
-	if in.Dataset.Timestamp == "" {
+	at := profile.Null()
+	if in.Dataset.Timestamp != "" {
+		at = value.At(in.Dataset.Timestamp)
+	}
+	sent := &in.envelope
+	switch {
+	case !sent.at.IsNull() && (sent.first || at.IsNull()):
+		return in.setTime(sent.where, sent.at, false)
+	case at.IsNull():
 		return nil
 	}
-	at := value.At(in.Dataset.Timestamp)
-	if at.IsNull() {
-		return nil
-	}
-	return in.setTime(in.Dataset.Timestamp.String(), at, false)
+	return in.setTime(in.within(in.Dataset.Timestamp.String()), at, false)
 }
 
 // setTime reads a time from a timestamp or a text; millis allows a text of integer milliseconds.
@@ -242,6 +262,11 @@ func (d *Decoder) decodeFragment(in *Input, value profile.Value) *Rejection {
 		nulls = profile.NullsAbsent
 	}
 	leaves := profile.Flatten(value, in.Stamp, nulls)
+	if path := in.Dataset.IdentityMap; path != "" { // what it holds are identities, no attributes
+		leaves = slices.DeleteFunc(leaves, func(l profile.Leaf) bool {
+			return path.Contains(l.Path)
+		})
+	}
 	leaves, rejection := in.addUnsets(leaves)
 	if rejection != nil {
 		return rejection
@@ -277,7 +302,7 @@ func (in *Input) addUnsets(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
 		}
 		for i := range leaves {
 			if path.Contains(leaves[i].Path) {
-				return nil, &Rejection{Reason: ReasonBadOperation, Path: path.String(),
+				return nil, &Rejection{Reason: ReasonBadOperation, Path: in.within(path.String()),
 					Wanted: "a value or an unset", Found: "both"}
 			}
 		}
@@ -310,7 +335,7 @@ func (d *Decoder) decodeEvent(in *Input, value profile.Value) *Rejection {
 	id, ok := identityText(value.At(path))
 	limit := d.model.Limits.EventIDBytes
 	if !ok || id == "" || len(id) > limit || !utf8.ValidString(id) {
-		return &Rejection{Reason: ReasonSchemaViolation, Path: path.String(),
+		return &Rejection{Reason: ReasonSchemaViolation, Path: in.within(path.String()),
 			Wanted: "an event id of 1 to " + strconv.Itoa(limit) + " bytes",
 			Found:  strconv.Itoa(len(id)) + " bytes"}
 	}
@@ -340,47 +365,4 @@ func (d *Decoder) resolve(in *Input, claims []identity.Claim) *Rejection {
 		return rejectIdentity(err)
 	}
 	return nil
-}
-
-// claimsOf collects the identities that a value carries.
-func claimsOf(ds *Dataset, value profile.Value) []identity.Claim {
-	claims := make([]identity.Claim, 0, len(ds.Identities))
-	for _, field := range ds.Identities {
-		at := value.At(field.Path)
-		if at.Kind() != profile.KindArray {
-			claims = appendClaim(claims, field, at)
-			continue
-		}
-		for i := range at.Len() {
-			claims = appendClaim(claims, field, at.Item(i))
-		}
-	}
-	return claims
-}
-
-func appendClaim(claims []identity.Claim, f IdentityField, v profile.Value) []identity.Claim {
-	text, ok := identityText(v)
-	if !ok {
-		return claims
-	}
-	return append(claims, identity.Claim{Namespace: f.Namespace, Value: text, Primary: f.Primary})
-}
-
-// IdentityText gives the text of a value that can be an identity or a key; nil where it cannot.
-func IdentityText(v profile.Value) []byte {
-	if text, ok := identityText(v); ok {
-		return []byte(text)
-	}
-	return nil
-}
-
-// identityText gives the text of a value that can be an identity or an event id.
-func identityText(v profile.Value) (string, bool) {
-	switch v.Kind() {
-	case profile.KindString:
-		return v.AsText(), true
-	case profile.KindInt:
-		return strconv.FormatInt(v.AsInt(), 10), true
-	}
-	return "", false
 }

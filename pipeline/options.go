@@ -23,7 +23,34 @@ type Format uint8
 // The formats.
 const (
 	FormatJSON Format = iota // one plain JSON object
-	FormatAvro               // bare Avro binary in the dataset's schema
+	FormatAvro               // bare Avro binary
+
+	// FormatSingleObject is Avro's single-object encoding: C3 01, the fingerprint of the schema it
+	// is written in (8 bytes, little-endian), Avro binary.
+	FormatSingleObject
+	// FormatRegistry is Confluent's wire format: 00, the registry's id of the schema it is written
+	// in (4 bytes, big-endian), Avro binary.
+	FormatRegistry
+)
+
+// Envelope is what a record is wrapped in.
+type Envelope uint8
+
+// The envelopes.
+const (
+	EnvelopeNone     Envelope = iota
+	EnvelopeXDM               // header and body, with operations; JSON only
+	EnvelopeDebezium          // before, after and op of a row; JSON or Avro
+)
+
+// Tombstones says what a null value means.
+type Tombstones uint8
+
+// The meanings of a null value.
+const (
+	TombstonesReject Tombstones = iota // it is refused
+	TombstonesDelete                   // it deletes the fragment that the key names
+	TombstonesIgnore                   // nothing: it is counted as superseded
 )
 
 // Operation is what a record asks for.
@@ -51,15 +78,19 @@ type Dataset struct {
 	Entity        string // name of the entity class
 	Class         DatasetClass
 	Format        Format
+	Envelope      Envelope
 	Mode          Operation // OpUpsert or OpReplace, when the record does not say
 	Schema        *schemas.Schema
-	Rename        []schemas.Rename // from paths of the dataset to paths of the union
+	SchemaID      uint32                  // in the registry; 0 where the schema is not from there
+	Writers       []*schemas.WriterSchema // Avro: what values are written in, besides Schema
+	Rename        []schemas.Rename        // from paths of the dataset to paths of the union
 	Identities    []IdentityField
+	IdentityMap   profile.Path // of a map from namespaces to lists of {id, primary}; empty: none
 	Timestamp     profile.Path // empty: the Kafka timestamp
 	Sequence      profile.Path // empty: none
 	EventID       profile.Path // events only
 	Nulls         profile.Nulls
-	Tombstones    bool // a null value deletes the fragment that the key names
+	Tombstones    Tombstones
 	IgnoreUnknown bool
 	MaxFuture     time.Duration
 	Retention     time.Duration // events only; 0 keeps them for ever
@@ -81,8 +112,10 @@ const (
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
 	profile.Policy
-	Topic   string
-	Default bool
+	Topic    string
+	Default  bool
+	Format   Format // of the values
+	SchemaID uint32 // of FormatRegistry: the id of the values' schema
 }
 
 // Entity is an entity class: what profiles there are, how they are linked and merged, and where

@@ -14,6 +14,7 @@ type Reason string
 // The reason codes. They are part of the interface: dead letters carry them, metrics count them.
 const (
 	ReasonMalformed        Reason = "malformed"         // the bytes are not in the dataset's format
+	ReasonUnknownSchema    Reason = "unknown_schema"    // its schema cannot be found
 	ReasonSchemaViolation  Reason = "schema_violation"  // the value does not fit the schema
 	ReasonMissingIdentity  Reason = "missing_identity"  // no usable primary identity
 	ReasonInvalidIdentity  Reason = "invalid_identity"  // too long, not UTF-8, or too many
@@ -28,9 +29,11 @@ const (
 
 // Reasons lists all reason codes.
 func Reasons() []Reason {
-	return []Reason{ReasonMalformed, ReasonSchemaViolation, ReasonMissingIdentity,
+	return []Reason{
+		ReasonMalformed, ReasonUnknownSchema, ReasonSchemaViolation, ReasonMissingIdentity,
 		ReasonInvalidIdentity, ReasonIdentityConflict, ReasonBadTimestamp, ReasonFutureTimestamp,
-		ReasonTooOld, ReasonTooLarge, ReasonUnknownDataset, ReasonBadOperation}
+		ReasonTooOld, ReasonTooLarge, ReasonUnknownDataset, ReasonBadOperation,
+	}
 }
 
 // Rejection says why a record was not accepted. It names types and limits, never a value.
@@ -67,6 +70,11 @@ func rejectDecode(err error) *Rejection {
 	if errors.As(err, &malformed) {
 		return &Rejection{Reason: ReasonMalformed,
 			Path: "byte " + strconv.FormatInt(malformed.Offset, 10), Found: malformed.Reason}
+	}
+	var never *schemas.ResolutionError
+	if errors.As(err, &never) {
+		return &Rejection{Reason: ReasonSchemaViolation, Path: never.Path, Found: never.Reason,
+			Wanted: "a schema that can be read as the dataset's"}
 	}
 	return &Rejection{Reason: ReasonMalformed, Found: err.Error()}
 }

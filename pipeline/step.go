@@ -25,6 +25,9 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 	if in.control != nil {
 		return sh.stepControl(in, now)
 	}
+	if in.void {
+		return Superseded, nil
+	}
 	if in.Reject == nil {
 		in.Reject = sh.checkTime(in, now)
 	}

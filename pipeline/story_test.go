@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"selfsame/internal/memlog"
 	"selfsame/pipeline"
 	"selfsame/schemas"
 	"selfsame/store"
@@ -21,7 +22,7 @@ var versions = regexp.MustCompile(`"version":\d+,?`)
 // TestStories plays the stories of testdata: see testdata/README for their language.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
-		w := newWorld(t, 1)
+		w := newWorldOn(t, memlog.Options{}, 1, addEnveloped(t))
 		defer w.close()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			w.t = t
@@ -71,7 +72,8 @@ func (w *world) tell(d *datadriven.TestData) string {
 	return ""
 }
 
-// tellSend sends one record per line, "{...}", "key null" or any text, and says what became of it.
+// tellSend sends one record per line, "{...}", "key => {...}", "key null" or any text, and says
+// what became of it.
 func (w *world) tellSend(d *datadriven.TestData) string {
 	dataset := w.model.Dataset(d.CmdArgs[0].Key)
 	tp := pipeline.TopicPartition{Topic: dataset.Topic}
@@ -85,10 +87,12 @@ func (w *world) tellSend(d *datadriven.TestData) string {
 	}
 	var out strings.Builder
 	for line := range strings.Lines(d.Input) {
-		record := pipeline.Record{
-			Headers: headers,
-			Value:   w.encode(dataset, strings.TrimSpace(line)),
+		key, value, keyed := strings.Cut(strings.TrimSpace(line), " => ")
+		if !keyed {
+			key, value = "", strings.TrimSpace(line)
 		}
+		record := pipeline.Record{Headers: headers, Key: []byte(key),
+			Value: w.encode(dataset, value)}
 		if key, ok := strings.CutSuffix(strings.TrimSpace(line), " null"); ok {
 			record.Key, record.Value = []byte(key), nil
 		}

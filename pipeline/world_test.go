@@ -75,7 +75,7 @@ func testModel(t testing.TB) *pipeline.Model {
 		Datasets: []*pipeline.Dataset{
 			{
 				Name: "crm", Topic: "crm", Entity: "profile", Schema: parse(t, crmSchema),
-				Timestamp: "at", Tombstones: true, MaxFuture: 5 * time.Minute,
+				Timestamp: "at", Tombstones: pipeline.TombstonesDelete, MaxFuture: 5 * time.Minute,
 				Identities: []pipeline.IdentityField{
 					{Path: "id", Namespace: "crm", Primary: true},
 					{Path: "email", Namespace: "email"},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"selfsame/profile"
@@ -19,19 +20,9 @@ const firstItems = 1024
 // DecodeAvro decodes one record of bare Avro binary. The result is an object; a null is no entry.
 // Errors are [MalformedError] or [ViolationError].
 func (s *Schema) DecodeAvro(data []byte) (profile.Value, error) {
-	r, ok := s.avroReaders.Get().(*avroReader)
-	if !ok {
-		r = &avroReader{}
-	}
-	r.data, r.at, r.empty = data, 0, maxEmptyItems
+	r := takeAvroReader(&s.avroReaders, data)
 	v, err := r.record(s.root)
-	if err == nil && r.at < len(data) {
-		v, err = profile.Value{}, r.malformed("bytes after the record")
-	}
-	r.release()
-	r.data = nil
-	s.avroReaders.Put(r)
-	return v, err
+	return r.finish(&s.avroReaders, v, err)
 }
 
 // avroReader reads Avro binary.
@@ -40,6 +31,29 @@ type avroReader struct {
 	data  []byte
 	at    int
 	empty int // what is left of maxEmptyItems
+	depth int // levels of what is being skipped
+}
+
+func takeAvroReader(pool *sync.Pool, data []byte) *avroReader {
+	r, ok := pool.Get().(*avroReader)
+	if !ok {
+		r = &avroReader{}
+	}
+	r.data, r.at, r.empty, r.depth = data, 0, maxEmptyItems, 0
+	return r
+}
+
+// finish gives the reader back, and refuses bytes that are left over.
+func (r *avroReader) finish(
+	pool *sync.Pool, v profile.Value, err error,
+) (profile.Value, error) {
+	if err == nil && r.at < len(r.data) {
+		v, err = profile.Value{}, r.malformed("bytes after the record")
+	}
+	r.release()
+	r.data = nil
+	pool.Put(r)
+	return v, err
 }
 
 func (r *avroReader) malformed(reason string) error {

@@ -177,7 +177,7 @@ func TestEncodeAvroRefuses(t *testing.T) {
 		{mapping(`"int"`), object("a", object("k", profile.Bool(true))), "a.k", "int",
 			"boolean"},
 		{mapping(`"int"`), object("a", list()), "a", "map of int", "array"},
-		{typeInner, object("a", object("x", profile.Int(1))), "a.z", "int", "missing"},
+		{typeInner, object("a", object("z", profile.Int(1))), "a.x", "int", "missing"},
 	}
 	for _, test := range tests {
 		s := mustParse(t, recordOf("a: "+test.typ))

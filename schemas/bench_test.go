@@ -110,3 +110,20 @@ func BenchmarkEncodeAvro(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkResolution reads what BenchmarkDecodeAvro reads, as written in a schema of its own.
+func BenchmarkResolution(b *testing.B) {
+	s := mustParse(b, benchSchema)
+	data := benchAvro(b, s)
+	r, err := NewResolution(mustWriter(b, benchSchema), s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Decode(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -36,6 +36,15 @@ func appendCanonicalValue(dst []byte, t *Type, seen map[string]bool) []byte {
 		return append(appendCanonical(dst, t.Items, seen), '}')
 	case KindRecord, KindEnum, KindFixed:
 		return appendCanonicalNamed(dst, t, seen)
+	case KindUnion:
+		dst = append(dst, '[')
+		for i, branch := range t.Branches {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendCanonical(dst, branch, seen)
+		}
+		return append(dst, ']')
 	}
 	return strconv.AppendQuote(dst, t.Kind.String())
 }

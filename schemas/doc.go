@@ -1,12 +1,14 @@
 // Package schemas is the only code that speaks Avro: it reads schemas, decodes records (plain JSON
-// and bare Avro binary) into [profile.Value]s while validating them, encodes values back to Avro,
-// and composes the schemas of a class's datasets into one union schema.
+// and bare Avro binary, also when written in another schema) into [profile.Value]s while validating
+// them, encodes values back to Avro, reads and writes container files, and composes the schemas of
+// a class's datasets into one union schema.
 //
 // Who calls it: config parses schemas and composes unions at start-up, pipeline decodes every
 // record, the output and the command line's producer encode. It is pure: no clock, no goroutine, no
 // I/O.
 //
 //	schema text --Parse--> Schema --DecodeJSON, DecodeAvro--> profile.Value
+//	schema text --ParseWriter--> WriterSchema --NewResolution--> Resolution --Decode--> Value
 //	Schemas of a class's datasets --Compose--> Union --Avro--> schema text --ParseUnion--> Union
 //
 // How Avro appears as values:
@@ -22,9 +24,9 @@
 //
 // Guarantees:
 //  1. A [Schema] and a [Union] never change and may be used by many goroutines at once.
-//  2. Defaults are never filled in: what a record does not carry is not in its value. An Avro null
-//     is not given; a JSON null outside arrays stays as a null for the caller to interpret, inside
-//     arrays the null field of a record is dropped.
+//  2. Decoding never fills in defaults: what a record does not carry is not in its value. An Avro
+//     null is not given; a JSON null outside arrays stays as a null for the caller to interpret,
+//     inside arrays the null field of a record is dropped.
 //  3. Nothing is lost in silence: a number that does not fit, a timestamp finer than its unit or a
 //     decimal with too many digits is refused, never rounded. The exceptions are float and double,
 //     which are approximate by nature.

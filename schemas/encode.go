@@ -9,8 +9,8 @@ import (
 )
 
 // EncodeAvro encodes a value as one record of bare Avro binary. What a nullable field lacks becomes
-// null; every other field must be there, defaults are not filled in. An integer is accepted where a
-// float or double is wanted. Errors are [ViolationError]s.
+// null; what another lacks its default: the binary form has no way to leave it out. An integer is
+// accepted where a float or double is wanted. Errors are [ViolationError]s.
 func (s *Schema) EncodeAvro(v profile.Value) ([]byte, error) {
 	return appendRecord(nil, s.root, v)
 }
@@ -54,7 +54,11 @@ func appendRecord(dst []byte, t *Type, v profile.Value) ([]byte, error) {
 	}
 	var err error
 	for _, f := range t.Fields {
-		if dst, err = appendValue(dst, f.Type, v.Field(f.Name)); err != nil {
+		given := v.Field(f.Name)
+		if given.IsNull() && !f.Type.Nullable {
+			given = f.fallback
+		}
+		if dst, err = appendValue(dst, f.Type, given); err != nil {
 			return dst, within(err, f.Name)
 		}
 	}

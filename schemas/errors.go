@@ -91,6 +91,21 @@ func (e *EvolutionError) Error() string {
 		"the store from the input topics", e.Path, e.Was, e.Is)
 }
 
+// ResolutionError says that data in one schema can never be read as another.
+type ResolutionError struct {
+	Path   string // dotted, items of an array as name[], values of a map as name.*
+	Reason string
+}
+
+// Error implements error.
+func (e *ResolutionError) Error() string {
+	path := e.Path
+	if path == "" {
+		path = "record"
+	}
+	return path + ": " + e.Reason
+}
+
 func mismatch(wanted *Type, found string) error {
 	return &ViolationError{Wanted: wanted.String(), Found: found}
 }

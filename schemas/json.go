@@ -69,8 +69,10 @@ func (r *jsonReader) document(t *Type) (profile.Value, error) {
 }
 
 // malformed turns an error of the JSON parser into ours. Its own text may quote the record.
-func (r *jsonReader) malformed(err error) error {
-	fault := &MalformedError{Offset: r.dec.InputOffset(), Reason: "not JSON"}
+func (r *jsonReader) malformed(err error) error { return malformedJSON(r.dec, err) }
+
+func malformedJSON(dec *jsontext.Decoder, err error) error {
+	fault := &MalformedError{Offset: dec.InputOffset(), Reason: "not JSON"}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
 		fault.Offset = syntax.ByteOffset

@@ -210,6 +210,14 @@ func checkDecodes(t *testing.T, s *Schema, data []byte, want profile.Value) {
 		t.Fatalf("%s of %x: %v\ngot  %s\nwant %s", canonicalForm(s.Root()), data, err,
 			profile.AppendJSON(nil, got), profile.AppendJSON(nil, want))
 	}
+	r, err := NewResolution(s.Writer(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Decode(data); err != nil || !got.Equal(want) {
+		t.Fatalf("%s of %x resolved: %v\ngot  %s\nwant %s", canonicalForm(s.Root()), data, err,
+			profile.AppendJSON(nil, got), profile.AppendJSON(nil, want))
+	}
 }
 
 // fromNative turns what goavro decodes into what we do.

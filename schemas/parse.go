@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -9,9 +10,10 @@ import (
 
 // parser turns the JSON tree of a schema into types.
 type parser struct {
-	file  string
-	named map[string]*Type // by full name, complete
-	open  map[string]bool  // records whose fields are being read: a reference back is a recursion
+	file    string
+	general bool             // reads a writer's schema: anything that Avro allows
+	named   map[string]*Type // by full name, complete
+	open    map[string]*Type // records whose fields are being read: a reference back is a recursion
 }
 
 // place is where in the record the parser is.
@@ -90,11 +92,17 @@ func (p *parser) parseName(n *jsonNode, name string, at place) (*Type, error) {
 	if kind, ok := primitive(name); ok {
 		return p.finish(nil, &Type{Kind: kind}, at)
 	}
+	if name == "null" && p.general {
+		return p.finish(nil, &Type{Kind: KindNull}, at)
+	}
 	if name == "null" {
 		return nil, p.fail(n, at, "a place that is always null holds no data")
 	}
 	for _, full := range []string{fullName(name, at.namespace), name} {
-		if p.open[full] {
+		if t := p.open[full]; t != nil {
+			if p.general {
+				return t, nil
+			}
 			return nil, p.fail(n, at,
 				"record %s contains itself; recursive types are not supported", full)
 		}
@@ -106,6 +114,9 @@ func (p *parser) parseName(n *jsonNode, name string, at place) (*Type, error) {
 }
 
 func (p *parser) parseUnion(n *jsonNode, at place) (*Type, error) {
+	if p.general {
+		return p.parseBranches(n, at)
+	}
 	var value *jsonNode
 	form, nulls := unionSingle, 0
 	for i, branch := range n.items {
@@ -141,6 +152,26 @@ func (p *parser) parseUnion(n *jsonNode, at place) (*Type, error) {
 	return t.inUnion(form), nil
 }
 
+// parseBranches reads a union of a writer's schema, of any branches.
+func (p *parser) parseBranches(n *jsonNode, at place) (*Type, error) {
+	t := &Type{Kind: KindUnion}
+	seen := map[string]bool{}
+	for _, item := range n.items {
+		branch, err := p.parseType(item, at)
+		if err != nil {
+			return nil, err
+		}
+		name := cmp.Or(branch.Name, branch.Kind.String())
+		if branch.Kind == KindUnion || seen[name] {
+			return nil, p.fail(item, at, "%s stands twice in a union, or is one itself", name)
+		}
+		seen[name] = true
+		t.Branches = append(t.Branches, branch)
+	}
+	t.seal() // of no branch it is a type without values, which Avro allows
+	return t, nil
+}
+
 func (p *parser) parseItems(n *jsonNode, member string, kind Kind, at place) (*Type, error) {
 	items := n.member(member)
 	if items == nil {
@@ -162,8 +193,12 @@ func (p *parser) finish(n *jsonNode, t *Type, at place) (*Type, error) {
 		}
 	}
 	if t.Logical == logicalDecimal {
-		if err := p.parseDecimal(n, t, at); err != nil {
+		err := p.parseDecimal(n, t, at)
+		if err != nil && !p.general {
 			return nil, err
+		}
+		if err != nil { // Avro asks readers to pass over logical types that are not right
+			t.Logical, t.Precision, t.Scale = "", 0, 0
 		}
 	}
 	t.seal()

@@ -23,7 +23,7 @@ func (p *parser) declare(n *jsonNode, at place) (full string, inner place, err e
 	if _, primitive := primitive(full); primitive || full == "null" {
 		return "", at, p.fail(name, at, "%q is the name of a primitive type", full)
 	}
-	if p.named[full] != nil || p.open[full] {
+	if p.named[full] != nil || p.open[full] != nil {
 		return "", at, p.fail(name, at, "%s is defined twice", full)
 	}
 	inner = place{path: at.path}
@@ -42,8 +42,8 @@ func (p *parser) parseRecord(n *jsonNode, at place) (*Type, error) {
 	if fields == nil || fields.kind != '[' {
 		return nil, p.fail(n, at, `record %s needs "fields"`, full)
 	}
-	t := &Type{Kind: KindRecord, Name: full}
-	p.open[full] = true
+	t := &Type{Kind: KindRecord, Name: full, Aliases: n.member("aliases").strings()}
+	p.open[full] = t
 	seen := map[string]bool{}
 	for _, item := range fields.items {
 		f, err := p.parseField(item, inner)
@@ -77,9 +77,12 @@ func (p *parser) parseField(n *jsonNode, at place) (*Field, error) {
 		return nil, err
 	}
 	f := &Field{Name: name.text, Type: t, HasDefault: n.member("default") != nil}
-	f.Aliases = n.member("aliases").strings()
+	f.Aliases, f.fallback = n.member("aliases").strings(), t.fallback(n.member("default"))
 	if doc := n.member("doc"); doc != nil {
 		f.Doc = doc.text
+	}
+	if p.general {
+		return f, nil // what is ours to mark is marked in the dataset's schema
 	}
 	if f.Deprecated, err = p.parseFlag(n, "deprecated", at); err != nil {
 		return nil, err
@@ -124,7 +127,8 @@ func (p *parser) parseEnum(n *jsonNode, at place) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Type{Kind: KindEnum, Name: full, Symbols: n.member("symbols").strings()}
+	t := &Type{Kind: KindEnum, Name: full, Symbols: n.member("symbols").strings(),
+		Aliases: n.member("aliases").strings()}
 	if len(t.Symbols) == 0 {
 		return nil, p.fail(n, at, "enum %s needs symbols", full)
 	}
@@ -134,6 +138,11 @@ func (p *parser) parseEnum(n *jsonNode, at place) (*Type, error) {
 			return nil, p.fail(n, at, "enum %s: symbol %q is invalid or stands twice", full, symbol)
 		}
 		seen[symbol] = true
+	}
+	if symbol := n.member("default"); symbol != nil && !p.general {
+		if t.Default = symbol.text; !seen[t.Default] {
+			return nil, p.fail(symbol, at, "enum %s: its default is not among its symbols", full)
+		}
 	}
 	t.seal()
 	p.named[full] = t
@@ -149,7 +158,8 @@ func (p *parser) parseFixed(n *jsonNode, at place) (*Type, error) {
 	if !ok || size < 1 {
 		return nil, p.fail(n, at, "fixed %s needs a size of at least 1", full)
 	}
-	t, err := p.finish(n, &Type{Kind: KindFixed, Name: full, Size: size}, at)
+	t, err := p.finish(n, &Type{Kind: KindFixed, Name: full, Size: size,
+		Aliases: n.member("aliases").strings()}, at)
 	if err == nil {
 		p.named[full] = t
 	}

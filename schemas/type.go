@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"selfsame/profile"
 )
@@ -17,6 +18,9 @@ type Type struct {
 	Fields    []*Field // of a record, in the order of the schema
 	Items     *Type    // items of an array, values of a map
 	Symbols   []string // of an enum
+	Default   string   // of an enum: the symbol for those that a reader does not know, "" without
+	Aliases   []string // other names of a record, enum or fixed, as given
+	Branches  []*Type  // of a union, in a writer's schema only
 	Size      int      // of a fixed, in bytes
 	Nullable  bool     // a union with null
 
@@ -39,6 +43,7 @@ type Field struct {
 	Doc        string
 
 	identity *identity
+	fallback profile.Value // its default, null where there is none or it is null
 }
 
 // Required reports whether every complete record must carry the field.
@@ -51,7 +56,8 @@ type identity struct {
 	line      int
 }
 
-// Kind is the kind of an Avro type. Null is none: it is [Type.Nullable] of another type.
+// Kind is the kind of an Avro type. In the schema of a dataset null is none: it is [Type.Nullable]
+// of another type.
 type Kind uint8
 
 // The kinds.
@@ -68,12 +74,14 @@ const (
 	KindFloat
 	KindDouble
 	KindBoolean
+	KindNull  // in a writer's schema only
+	KindUnion // in a writer's schema only
 )
 
 // String gives Avro's name of the kind.
 func (k Kind) String() string {
 	names := [...]string{"record", "map", "array", "enum", "fixed", "string", "bytes", "int",
-		"long", "float", "double", "boolean"}
+		"long", "float", "double", "boolean", "null", "union"}
 	return names[k]
 }
 
@@ -157,8 +165,18 @@ func (t *Type) String() string {
 		return fmt.Sprintf("fixed(%d)", t.Size)
 	case t.Kind == KindArray || t.Kind == KindMap:
 		return t.Kind.String() + " of " + t.Items.String()
+	case t.Kind == KindUnion:
+		return "union of " + t.branchNames()
 	}
 	return t.Kind.String()
+}
+
+func (t *Type) branchNames() string {
+	names := make([]string, len(t.Branches))
+	for i, branch := range t.Branches {
+		names[i] = branch.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // seal derives the unexported fields once the exported ones are complete.
@@ -176,6 +194,11 @@ func (t *Type) seal() {
 		return
 	case KindArray, KindMap:
 		t.places, t.depth = t.Items.places, 1+t.Items.depth
+	case KindUnion:
+		for _, branch := range t.Branches {
+			t.places = saturate(t.places + branch.places)
+			t.depth = max(t.depth, branch.depth)
+		}
 	case KindEnum:
 		t.symbols = make(map[string]int, len(t.Symbols))
 		for i, symbol := range t.Symbols {
@@ -200,6 +223,8 @@ func (t *Type) inUnion(form unionForm) *Type {
 
 func minSize(k Kind, size int) int {
 	switch k {
+	case KindNull:
+		return 0
 	case KindFixed:
 		return size
 	case KindFloat:

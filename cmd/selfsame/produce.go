@@ -17,6 +17,7 @@ import (
 	"selfsame/kafka"
 	"selfsame/pipeline"
 	"selfsame/profile"
+	"selfsame/registry"
 	"selfsame/schemas"
 )
 
@@ -33,12 +34,17 @@ func newProduce() *cobra.Command {
 		Short: "Send records to a dataset's topic",
 		Long: `Sends one record per line of a file (or of standard input) to the topic of
 a dataset. Each line is a JSON object in the dataset's schema; for an Avro dataset it is
-encoded.
+encoded. Of a dataset with an envelope each line is the envelope.
+
+An Avro object container file is recognised by its first bytes. Its records are read from the
+schema in the file as the dataset's, by Avro's rules, and sent in the dataset's format. A file
+that is broken is sent up to the fault.
 
 JSON is sent as it is: a line that does not fit the schema ends as a dead letter, as it would
 from any producer. The key is the value of the primary identity, so that the records of one
 identity stay in order; --key names another field.`,
 		Example: "  selfsame produce --dataset crm customers.ndjson\n" +
+			"  selfsame produce --dataset crm customers.avro\n" +
 			"  echo '{\"customer_id\":\"1\",\"email\":\"ann@example.org\"}' | " +
 			"selfsame produce --dataset crm",
 		Args: cobra.MaximumNArgs(1),
@@ -70,10 +76,13 @@ identity stay in order; --key names another field.`,
 type producer struct {
 	client  *kafka.Client
 	dataset *pipeline.Dataset
+	decoder *pipeline.Decoder
 	headers []pipeline.Header
 	key     profile.Path
 	pending []pipeline.OutRecord
-	sent    int
+
+	schemaID uint32 // of the dataset's schema in the registry, for that format
+	sent     int
 }
 
 // sendBatch is how many records are sent at a time.
@@ -88,17 +97,20 @@ func produce(ctx context.Context, f produceFlags, name string, in io.Reader) (er
 	if err != nil {
 		return err
 	}
-	p := &producer{dataset: model.Dataset(f.dataset)}
+	p := &producer{dataset: model.Dataset(f.dataset), decoder: pipeline.NewDecoder(model)}
 	if p.dataset == nil {
 		return fmt.Errorf("%w: %s has no dataset %q", errUsage, f.path, f.dataset)
 	}
 	p.key = keyPath(p.dataset, f.key)
 	p.headers = headersOf(model, p.dataset, f)
+	if err := p.register(ctx, cfg); err != nil {
+		return err
+	}
 	if p.client, err = kafka.New(cfg.KafkaConfig(), slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	defer p.client.Close()
-	err = p.lines(ctx, name, in)
+	err = p.load(ctx, name, in)
 	fmt.Printf("sent %d records to topic %s\n", p.sent, p.dataset.Topic)
 	return err
 }
@@ -137,8 +149,40 @@ func headersOf(m *pipeline.Model, ds *pipeline.Dataset, f produceFlags) []pipeli
 	return headers
 }
 
-func (p *producer) lines(ctx context.Context, name string, in io.Reader) error {
+// register sees to it that the registry has the schema that records are sent in: the dataset's own,
+// which is registered under its topic where it is from a file.
+func (p *producer) register(ctx context.Context, cfg *config.Config) error {
+	ds := p.dataset
+	if ds.Format != pipeline.FormatRegistry || ds.Envelope != pipeline.EnvelopeNone {
+		return nil
+	}
+	p.schemaID = ds.SchemaID
+	if p.schemaID == 0 {
+		client, err := openRegistry(cfg)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		o := outputSchemas{client: client, register: cfg.RegistersSchemas()}
+		p.schemaID, err = o.id(ctx, registry.ValueSubject(ds.Topic), ds.Schema.Text())
+		if err != nil {
+			return err
+		}
+	}
+	p.decoder.Learn(p.schemaID, ds.Schema.Writer())
+	return nil
+}
+
+// load sends a file of either kind.
+func (p *producer) load(ctx context.Context, name string, in io.Reader) error {
 	reader := bufio.NewReaderSize(in, 1<<16)
+	if head, _ := reader.Peek(3); schemas.IsContainer(head) { // a shorter file is none
+		return p.container(ctx, name, reader)
+	}
+	return p.lines(ctx, name, reader)
+}
+
+func (p *producer) lines(ctx context.Context, name string, reader *bufio.Reader) error {
 	for number := 1; ; number++ {
 		line, err := reader.ReadString('\n')
 		if text := strings.TrimSpace(line); text != "" {
@@ -156,17 +200,36 @@ func (p *producer) lines(ctx context.Context, name string, in io.Reader) error {
 }
 
 func (p *producer) add(ctx context.Context, line []byte) error {
-	record := pipeline.OutRecord{Value: line, Headers: p.headers}
-	value, err := p.dataset.Schema.DecodeJSON(line, schemas.Options{IgnoreUnknown: true})
-	if err == nil {
-		record.Key = pipeline.IdentityText(value.At(p.key))
+	ds := p.dataset
+	if ds.Envelope != pipeline.EnvelopeNone {
+		if ds.Format != pipeline.FormatJSON {
+			return fmt.Errorf("dataset %s wants its envelope in Avro, which produce does not write",
+				ds.Name)
+		}
+		return p.push(ctx, profile.Null(), line)
 	}
-	if p.dataset.Format == pipeline.FormatAvro {
+	value, err := ds.Schema.DecodeJSON(line, schemas.Options{IgnoreUnknown: true})
+	if ds.Format != pipeline.FormatJSON {
 		if err != nil {
 			return err
 		}
-		if record.Value, err = p.dataset.Schema.EncodeAvro(value); err != nil {
+		if line, err = ds.EncodeValue(value, p.schemaID); err != nil {
 			return err
+		}
+	}
+	return p.push(ctx, value, line)
+}
+
+// push adds a record to the batch. Its key is the field that was named or declared; else the
+// primary identity that the pipeline will find.
+func (p *producer) push(ctx context.Context, value profile.Value, data []byte) error {
+	record := pipeline.OutRecord{Value: data, Headers: p.headers,
+		Key: pipeline.IdentityText(value.At(p.key))}
+	if record.Key == nil {
+		in := p.decoder.Decode(pipeline.Record{Value: data, Headers: p.headers,
+			Pos: profile.Position{Topic: p.dataset.Topic}})
+		if in.Reject == nil && in.IDs.Primary.Value != "" {
+			record.Key = []byte(in.IDs.Primary.Value)
 		}
 	}
 	p.pending = append(p.pending, record)

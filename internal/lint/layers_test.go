@@ -24,7 +24,8 @@ var layers = map[string]int{
 var outside = []string{"internal", "examples", "integration", "bench"}
 
 // testOnly are packages that serve tests and tools; what the daemon is made of must not need them.
-var testOnly = []string{"lint", "sim", "conformance", "realkafka", "memlog", "simlog", "story"}
+var testOnly = []string{"lint", "sim", "conformance", "realkafka", "realregistry", "javaproc",
+	"memlog", "simlog", "story"}
 
 // purest is the highest layer without clock, goroutine, randomness and I/O.
 const purest = 1
@@ -37,6 +38,7 @@ type library struct {
 
 var libraries = []library{
 	{"github.com/linkedin/goavro", []string{"schemas", "examples"}},
+	{"github.com/klauspost/compress", []string{"schemas"}},
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "bench", "internal/sim"}},
 	// The benchmark compares the pipeline with the bare engine.
 	{"github.com/cockroachdb/pebble", []string{"store", "bench"}},

@@ -80,7 +80,8 @@ func newModel() (*pipeline.Model, error) {
 		}},
 		Datasets: []*pipeline.Dataset{
 			{
-				Name: "crm", Timestamp: "at", Sequence: "rev", Tombstones: true,
+				Name: "crm", Timestamp: "at", Sequence: "rev",
+				Tombstones: pipeline.TombstonesDelete,
 				Identities: []pipeline.IdentityField{
 					{Path: "id", Namespace: "crm", Primary: true},
 					{Path: "email", Namespace: "email"},
