@@ -61,7 +61,8 @@ func xdmExamples(t *testing.T) map[string]any {
 }
 
 // TestXDMExamples sends every example as an entity of which only the identity map is of interest:
-// it is accepted if the map names a declared namespace, and else refused for a reason that is named.
+// it is accepted if all the map's namespaces are declared, and else refused for a reason that is
+// named.
 func TestXDMExamples(t *testing.T) {
 	rules, err := identity.NewRules([]identity.Namespace{
 		{Name: "CRM", Type: identity.CrossDevice}, {Name: "EMAIL", Type: identity.Email},
