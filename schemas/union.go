@@ -51,6 +51,7 @@ func newUnion(class string, root *merged) (*Union, error) {
 	if u.schema, err = Parse("union schema of "+class, u.avro); err != nil {
 		return nil, err
 	}
+	root.markHidden()
 	u.collectPaths(root, "")
 	slices.Sort(u.paths)
 	return u, nil
