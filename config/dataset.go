@@ -30,7 +30,8 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	if f.MaxFuture == 0 {
 		b.ds.MaxFuture = DefaultMaxFuture
 	}
-	if f.Topic == "" {
+	b.ds.Retired = f.Retired
+	if f.Topic == "" && !f.Retired {
 		b.wrong("topic", "is missing")
 	}
 	b.enums()
@@ -78,6 +79,8 @@ func (b *datasetBuilder) enums() {
 	ds.Continuity = choose(b, "continuity", f.Continuity, []string{"halt", "rewind", "skip"},
 		[]pipeline.Continuity{pipeline.ContinuityHalt, pipeline.ContinuityRewind,
 			pipeline.ContinuitySkip})
+	ds.LossyNumbers = choose(b, "promote", f.Promote, []string{"exact", "lossy"},
+		[]bool{false, true})
 	event := ds.Class == pipeline.ClassEvent
 	if f.Class == "" {
 		b.wrong("class", "is missing: record or event")
@@ -210,7 +213,11 @@ func (b *datasetBuilder) identities() {
 			Path: b.field("identities", f.Path, "string, int, long, or an array of these",
 				isText), Namespace: f.Namespace, Primary: f.Primary})
 	}
+	chosen := slices.ContainsFunc(b.ds.Identities, func(f pipeline.IdentityField) bool {
+		return f.Primary
+	})
 	for _, mark := range b.ds.Schema.Marks() {
+		mark.Primary = mark.Primary && !chosen // the configuration's wins
 		if !slices.ContainsFunc(b.ds.Identities, func(f pipeline.IdentityField) bool {
 			return f.Path == mark.Path
 		}) {

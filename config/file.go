@@ -105,6 +105,8 @@ type policy struct {
 	Stitching string `yaml:"stitching"`
 	Topic     string `yaml:"topic"`
 	Default   bool   `yaml:"default"`
+
+	Deprecated string `yaml:"deprecated"`
 }
 
 type entityTopics struct {
@@ -148,6 +150,9 @@ type dataset struct {
 
 	MaxRejectedShare *float64 `yaml:"max_rejected_share"`
 	RejectedWindow   *int     `yaml:"rejected_window"`
+
+	Promote string `yaml:"promote"`
+	Retired bool   `yaml:"retired"`
 }
 
 type identityField struct {

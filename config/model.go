@@ -92,9 +92,13 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 		if one.Default || len(f.Policies) == 1 {
 			defaults++
 		}
+		if one.Deprecated != "" && one.Deprecated != "hide" && one.Deprecated != "show" {
+			p.add(append(at, "deprecated"), "%q is not hide or show", one.Deprecated)
+		}
 		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic,
-			Policy:  profile.Policy{Name: name, Strategy: profile.StrategyLatest},
-			Default: one.Default || len(f.Policies) == 1})
+			ShowDeprecated: one.Deprecated == "show",
+			Policy:         profile.Policy{Name: name, Strategy: profile.StrategyLatest},
+			Default:        one.Default || len(f.Policies) == 1})
 	}
 	if defaults != 1 {
 		p.add(path, "exactly one policy must have default: true, %d have", defaults)
@@ -134,6 +138,9 @@ func checkShared(p *problems, m *pipeline.Model) {
 	first := map[string]*pipeline.Dataset{}
 	for _, ds := range m.Datasets {
 		other := first[ds.Topic]
+		if ds.Retired {
+			continue
+		}
 		if other == nil {
 			first[ds.Topic] = ds
 			continue
@@ -151,31 +158,16 @@ func checkShared(p *problems, m *pipeline.Model) {
 	}
 }
 
-// compose builds the union schema of each class of each entity, for its conflicts.
+// compose builds the union schema of each class of each entity, for its conflicts, and for what is
+// deprecated.
 func compose(p *problems, m *pipeline.Model) {
 	for _, e := range m.Entities {
-		composeClass(p, m, e.Name, pipeline.ClassRecord)
-		composeClass(p, m, e.Name, pipeline.ClassEvent)
+		var err error
+		e.Union, err = m.Union(e.Name, pipeline.ClassRecord)
+		each(p, []string{"datasets"}, err)
+		_, err = m.Union(e.Name, pipeline.ClassEvent)
+		each(p, []string{"datasets"}, err)
 	}
-}
-
-func composeClass(p *problems, m *pipeline.Model, entity string, class pipeline.DatasetClass) {
-	var members []schemas.Member
-	for _, ds := range m.Datasets {
-		if ds.Entity == entity && ds.Class == class && ds.Schema != nil {
-			members = append(members, schemas.Member{
-				Dataset: ds.Name, Schema: ds.Schema, Rename: ds.Rename})
-		}
-	}
-	if len(members) == 0 {
-		return
-	}
-	name := entity
-	if class == pipeline.ClassEvent {
-		name += ".events"
-	}
-	_, err := schemas.Compose(name, members)
-	each(p, []string{"datasets"}, err)
 }
 
 // readSchema reads and parses a schema file.

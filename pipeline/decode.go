@@ -46,8 +46,8 @@ type Decoder struct {
 // NewDecoder returns the decoder of a model.
 func NewDecoder(model *Model) *Decoder {
 	d := &Decoder{model: model, byTopic: map[string][]*Dataset{}}
-	for _, ds := range model.Datasets {
-		d.byTopic[ds.Topic] = append(d.byTopic[ds.Topic], ds)
+	for _, topic := range model.InputTopics() {
+		d.byTopic[topic] = model.datasetsOf(topic)
 	}
 	return d
 }

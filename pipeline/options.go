@@ -54,6 +54,8 @@ type Dataset struct {
 	Mode          Operation // OpUpsert or OpReplace, when the record does not say
 	Schema        *schemas.Schema
 	Rename        []schemas.Rename // from paths of the dataset to paths of the union
+	LossyNumbers  bool             // integers and floating point may meet in the union, as double
+	Retired       bool             // its data and schema stay, its topic is not read
 	Identities    []IdentityField
 	Timestamp     profile.Path // empty: the Kafka timestamp
 	Sequence      profile.Path // empty: none
@@ -81,8 +83,9 @@ const (
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
 	profile.Policy
-	Topic   string
-	Default bool
+	Topic          string
+	Default        bool
+	ShowDeprecated bool // put deprecated fields out too
 }
 
 // Entity is an entity class: what profiles there are, how they are linked and merged, and where
@@ -93,6 +96,10 @@ type Entity struct {
 	Policies        []PolicyTopic
 	IdentityTopic   string // what happened to the graph
 	AssignmentTopic string // compacted: identity -> profile id
+
+	// Union is the union schema of the class's record datasets, which knows what is deprecated; nil
+	// where nothing is.
+	Union *schemas.Union
 }
 
 // DefaultPolicy returns the policy that reads use unless they name one.
@@ -167,12 +174,13 @@ func (m *Model) ConsumedTopics() []string {
 	return topics
 }
 
-// InputTopics lists the topics that datasets read, in order of first mention.
+// InputTopics lists the topics that datasets read, in order of first mention. Retired datasets read
+// none.
 func (m *Model) InputTopics() []string {
 	var topics []string
 	seen := map[string]bool{}
 	for _, d := range m.Datasets {
-		if !seen[d.Topic] {
+		if !seen[d.Topic] && !d.Retired {
 			seen[d.Topic] = true
 			topics = append(topics, d.Topic)
 		}

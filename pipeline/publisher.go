@@ -259,7 +259,7 @@ func storedContent(m *Model, r *store.Reader, ref store.ProfileRef) ([]byte, err
 	}
 	for i := range entity.Policies {
 		if entity.Policies[i].Name == ref.Policy {
-			return content(entity, g, entity.Policies[i].Policy), nil
+			return content(entity, g, &entity.Policies[i]), nil
 		}
 	}
 	return nil, fmt.Errorf("merge policy %s is not configured", ref.Policy)

@@ -91,7 +91,7 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 			return err
 		}
 	} else {
-		body := content(e, u.data, policy.Policy)
+		body := content(e, u.data, policy)
 		next.Digest = digest(body)
 		if alive && next.Digest == last.row.Digest && !u.dirty.again {
 			return nil

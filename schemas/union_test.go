@@ -186,7 +186,7 @@ func TestUnionLineageAndPaths(t *testing.T) {
 		{"no", "", false},
 		{"home.city.no", "", false},
 	}
-	back, err := ParseUnion(u.Avro())
+	back, err := ParseUnion(u.Class(), u.Avro())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestComposeLaws(t *testing.T) {
 		if got := string(mustCompose(t, append(members, whole)...).Avro()); got != want {
 			t.Fatalf("not idempotent\n%s\n%s", want, got)
 		}
-		back, err := ParseUnion(u.Avro())
+		back, err := ParseUnion(u.Class(), u.Avro())
 		if err != nil || string(back.Avro()) != want || !slices.Equal(back.Paths(), u.Paths()) {
 			t.Fatalf("read back: %v\n%s\n%s", err, want, back.Avro())
 		}
