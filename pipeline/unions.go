@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"selfsame/profile"
 	"selfsame/schemas"
 	"selfsame/store"
 )
@@ -230,4 +231,14 @@ func rememberUnions(s *store.Store, unions []*schemas.Union) error {
 		return nil
 	}
 	return s.SetUnions(rows...)
+}
+
+// UnionPath is where what the dataset has at a path of its schema is in the union.
+func (ds *Dataset) UnionPath(path profile.Path) profile.Path {
+	for _, r := range ds.Rename {
+		if moved, ok := path.Rebase(r.From, r.To); ok {
+			return moved
+		}
+	}
+	return path
 }

@@ -147,8 +147,8 @@ func TestDeprecatedFields(t *testing.T) {
 		w.must(err)
 		for where, got := range map[string]string{"topic": w.emitted(topic),
 			"API": string(answer.JSON(true)), "export": export.String()} {
-			if !strings.Contains(got, want) || strings.Contains(got, `"age":{`) != (policy == "full" &&
-				where == "API") {
+			origin := policy == "full" && where == "API"
+			if !strings.Contains(got, want) || strings.Contains(got, `"age":{`) != origin {
 				t.Errorf("%s of %s: got %s, want %s", where, policy, got, want)
 			}
 		}

@@ -173,7 +173,8 @@ func TestVisible(t *testing.T) {
 		t.Error("whether anything is hidden")
 	}
 	record, err := s.DecodeJSON([]byte(`{"name":"Ann","fax":"1","home":{"city":"Ulm","zip":"1"},
-		"prefs":{"mail":{"on":true,"old":true}},"orders":[{"id":1,"note":"x"},{"id":2,"note":""}]}`),
+		"prefs":{"mail":{"on":true,"old":true}},
+		"orders":[{"id":1,"note":"x"},{"id":2,"note":""}]}`),
 		Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -192,6 +192,10 @@ func conflict(a, b claim) (hint string) {
 	return ""
 }
 
+// Agree reports whether two datasets can have these types at one path, the types inside of records,
+// arrays and maps aside.
+func Agree(a, b *Type) bool { return conflict(claim{typ: a}, claim{typ: b}) == "" }
+
 func isInteger(t *Type) bool  { return t.Kind == KindInt || t.Kind == KindLong }
 func isFloating(t *Type) bool { return t.Kind == KindFloat || t.Kind == KindDouble }
 
