@@ -10,6 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TESTFLAGS ?=
 FUZZTIME ?= 20s
 BENCH ?= .
+BENCHFLAGS ?=
 
 # The packages in which goroutines meet.
 CONCURRENT := $(wildcard internal/lifecycle pipeline store kafka broker api cmd)
@@ -68,7 +69,18 @@ fuzz: ## run each fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: ## run the benchmarks; BENCH=pattern for some
+bench: ## compare the pipeline with the least it could do, some ten minutes; BENCHFLAGS=-help
+	go build -o bin/bench ./bench
+	bin/bench $(BENCHFLAGS)
+
+.PHONY: bench-million
+bench-million: ## memory and disk of a million profiles
+	go build -o bin/bench ./bench
+	bin/bench -people 1000000 -brokers embedded -formats json -contenders c -rounds 1 -latency 0 \
+		$(BENCHFLAGS)
+
+.PHONY: microbench
+microbench: ## run the benchmarks of single packages; BENCH=pattern for some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 .PHONY: kafka

@@ -111,11 +111,11 @@ func TestExportOldProtocol(t *testing.T) {
 // does not return before the export has let go of the store.
 func TestExportCut(t *testing.T) {
 	w := newWorld(t)
-	for i := range 40 { // more than fits between the two ends
+	for i := range 12 { // more than fits between the two ends
 		var values []string
-		for j := range 50 {
+		for j := range 20 {
 			values = append(values, fmt.Sprintf(`{"id":"%d-%d","name":"%s"}`, i, j,
-				strings.Repeat("x", 10_000)))
+				strings.Repeat("x", 50_000)))
 		}
 		w.send("crm", values...)
 	}

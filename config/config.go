@@ -131,6 +131,10 @@ func (c *Config) check(p *problems) {
 	if f.Log.Format != "text" && f.Log.Format != "json" {
 		p.add([]string{"log", "format"}, "%q is not text or json", f.Log.Format)
 	}
+	if f.Output.Delivery != exactlyOnce && f.Output.Delivery != atLeastOnce {
+		p.add([]string{"output", "delivery"}, "%q is not %s or %s", f.Output.Delivery, exactlyOnce,
+			atLeastOnce)
+	}
 	if f.Output.Partitions < 1 {
 		p.add([]string{"output", "partitions"}, "must be at least 1")
 	}
@@ -240,6 +244,15 @@ func (c *Config) Group() string { return c.file.Kafka.Group }
 // TransactionalID returns the claim on the output topics.
 func (c *Config) TransactionalID() string { return c.file.Kafka.TransactionalID }
 
+// The words of output.delivery.
+const (
+	exactlyOnce = "exactly_once"
+	atLeastOnce = "at_least_once"
+)
+
+// AtLeastOnce reports whether the daemon may publish without a claim where the broker refuses it.
+func (c *Config) AtLeastOnce() bool { return c.file.Output.Delivery == atLeastOnce }
+
 // LogLevel returns the least level that is logged.
 func (c *Config) LogLevel() slog.Level {
 	return map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn,
@@ -273,6 +286,6 @@ func defaults() file {
 		Limits: limitsFile{RecordBytes: Bytes(l.RecordBytes), OutputBytes: Bytes(l.OutputBytes),
 			LeavesPerFragment: l.LeavesPerFragment, EventIDBytes: Bytes(l.EventIDBytes)},
 		Control: controlFile{Topic: "selfsame.control", Audit: "selfsame.audit"},
-		Output:  outputFile{Partitions: 4, Replication: -1},
+		Output:  outputFile{Partitions: 4, Replication: -1, Delivery: exactlyOnce},
 	}
 }

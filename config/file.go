@@ -124,8 +124,9 @@ type controlFile struct {
 }
 
 type outputFile struct {
-	Partitions  int32 `yaml:"partitions"`
-	Replication int16 `yaml:"replication"`
+	Partitions  int32  `yaml:"partitions"`
+	Replication int16  `yaml:"replication"`
+	Delivery    string `yaml:"delivery"`
 }
 
 type dataset struct {

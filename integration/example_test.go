@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"selfsame/examples/retail"
 )
@@ -111,8 +113,10 @@ func (h *home) checkLag() {
 	t := h.shop.t
 	t.Helper()
 	got := groupOffsets(t, h.shop.client, h.group())
-	want := endsOf(t, h.shop.client, h.shop.inputs()...)
-	maps.DeleteFunc(want, func(_ place, end int64) bool { return end == 0 })
+	want := endsOf(t, h.shop.client, append(h.shop.inputs(), h.control())...)
+	unused := func(_ place, end int64) bool { return end == 0 } // with an offset or without
+	maps.DeleteFunc(got, unused)
+	maps.DeleteFunc(want, unused)
 	if !maps.Equal(got, want) {
 		t.Errorf("offsets of the group\n got  %v\n want %v", got, want)
 	}
@@ -126,6 +130,29 @@ func (h *home) checkStore() {
 	}
 }
 
+// checkIdle: a daemon with nothing to do commits nothing, however often it looks for records.
+func (d *daemon) checkIdle() {
+	d.t.Helper()
+	before := d.metric("selfsame_commits_total")
+	<-time.After(1200 * time.Millisecond) // more than two fetches that find nothing
+	if after := d.metric("selfsame_commits_total"); after != before {
+		d.t.Errorf("%s commits when idle, %s before", after, before)
+	}
+}
+
+// metric reads one metric without labels.
+func (d *daemon) metric(name string) string {
+	d.t.Helper()
+	body, _ := d.get("/metrics")
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	d.t.Errorf("there is no metric %s", name)
+	return ""
+}
+
 // checkQuietRestart: a daemon that is started again and finds nothing new writes nothing.
 func (h *home) checkQuietRestart() {
 	t := h.shop.t
@@ -133,6 +160,7 @@ func (h *home) checkQuietRestart() {
 	before := len(readAll(t, h.shop.addr, h.outputs()...))
 	d := h.start()
 	s := h.drain(d)
+	d.checkIdle()
 	d.stop()
 	if n := s.consumed(); n != 0 {
 		t.Errorf("consumed %d records again", n)

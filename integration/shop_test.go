@@ -143,8 +143,11 @@ func (h *home) assignments() string { return h.topic("assignments") }
 func (h *home) identity() string    { return h.topic("identity") }
 func (h *home) deadLetters() string { return h.topic("dead-letters") }
 
+func (h *home) control() string { return h.topic("control") }
+func (h *home) audit() string   { return h.topic("audit") }
+
 func (h *home) outputs() []string {
-	return []string{h.profiles(), h.assignments(), h.identity(), h.deadLetters()}
+	return []string{h.profiles(), h.assignments(), h.identity(), h.deadLetters(), h.audit()}
 }
 
 // start runs the daemon.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -35,6 +36,9 @@ type Client struct {
 	// refreshing holds the time at which the last refresh of the metadata began. Whoever takes it
 	// out may refresh.
 	refreshing chan time.Time
+
+	topics      *topicIDs
+	fetchesByID atomic.Int32 // byIDUnknown, byIDSpoken or byIDNot
 }
 
 // New returns a client. It reads the TLS files but does not connect: Ping does.
@@ -72,6 +76,7 @@ func newClient(cfg Config, log *slog.Logger, trip kafkago.RoundTripper, stop fun
 		calls:      &kafkago.Client{Addr: addr, Transport: trip},
 		close:      stop,
 		refreshing: make(chan time.Time, 1),
+		topics:     newTopicIDs(),
 	}
 	c.refreshing <- time.Time{}
 	return c

@@ -141,8 +141,8 @@ func TestOpen(t *testing.T) {
 			t.Fatalf("it asked as producer %d epoch %d", r.ProducerID, r.ProducerEpoch)
 		}
 	}
-	if _, err := c.Sink().Open(t.Context(), ""); err == nil {
-		t.Error("a session without an id")
+	if s, err := c.Sink().Open(t.Context(), ""); err != nil || s.ID < 0 || s.Epoch != 0 {
+		t.Errorf("a session without an id: %+v, %v", s, err)
 	}
 }
 

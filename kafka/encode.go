@@ -26,15 +26,22 @@ func encodeTimed(b *pipeline.Batch, times []int64, codec compress.Compression) (
 		}
 		last = max(last, millis(t))
 	}
-	records, err := compressed(codec, encodeRecords(b.Records, times, first))
-	if err != nil {
-		return nil, err
+	// The records are encoded behind the room for their header, which needs their size.
+	raw := make([]byte, batchHeader, batchHeader+weightOf(b.Records))
+	raw = appendRecords(raw, b.Records, times, first)
+	if codec != compress.None {
+		records, err := compressed(codec, raw[batchHeader:])
+		if err != nil {
+			return nil, err
+		}
+		raw = append(raw[:batchHeader], records...)
 	}
-	if len(records) > math.MaxInt32-batchHeader {
-		return nil, fmt.Errorf("%w: %d bytes of records", pipeline.ErrTooLarge, len(records))
+	size := len(raw) - batchHeader
+	if size > math.MaxInt32-batchHeader {
+		return nil, fmt.Errorf("%w: %d bytes of records", pipeline.ErrTooLarge, size)
 	}
 	batch := kmsg.RecordBatch{
-		Length:               int32(batchHeader - lengthEnd + len(records)),
+		Length:               int32(batchHeader - lengthEnd + size),
 		PartitionLeaderEpoch: -1,
 		Magic:                2,
 		Attributes:           int16(codec),
@@ -45,23 +52,36 @@ func encodeTimed(b *pipeline.Batch, times []int64, codec compress.Compression) (
 		ProducerEpoch:        b.Session.Epoch,
 		FirstSequence:        b.Sequence,
 		NumRecords:           int32(len(b.Records)),
-		Records:              records,
 	}
-	raw := batch.AppendTo(make([]byte, 0, batchHeader+len(records)))
+	batch.AppendTo(raw[:0])
 	binary.BigEndian.PutUint32(raw[crcAt:], crc32.Checksum(raw[crcFrom:], castagnoli))
 	return raw, nil
 }
 
-func encodeRecords(records []pipeline.OutRecord, times []int64, firstMillis int64) []byte {
-	var out, body []byte
-	for i, r := range records {
+// weightOf is about how many bytes records take, rather more than less.
+func weightOf(records []pipeline.OutRecord) int {
+	n := 0
+	for i := range records {
+		n += weight(&records[i])
+	}
+	return n
+}
+
+func appendRecords(out []byte, records []pipeline.OutRecord, times []int64,
+	firstMillis int64) []byte {
+	var body []byte
+	var headers []kmsg.Header
+	for i := range records {
+		r := &records[i]
+		headers = headers[:0]
 		rec := kmsg.Record{OffsetDelta: int32(i), Key: r.Key, Value: r.Value}
 		if len(times) > 0 {
 			rec.TimestampDelta64 = millis(times[i]) - firstMillis
 		}
 		for _, h := range r.Headers {
-			rec.Headers = append(rec.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
+			headers = append(headers, kmsg.Header{Key: h.Key, Value: h.Value})
 		}
+		rec.Headers = headers
 		// The length prefix counts what follows it; a length of 0 was written as one byte.
 		body = rec.AppendTo(body[:0])
 		out = binary.AppendVarint(out, int64(len(body)-1))

@@ -37,8 +37,11 @@ func sentinelOf(err error) error {
 	switch code {
 	case kafkago.UnknownTopicOrPartition, kafkago.InvalidTopic:
 		return pipeline.ErrUnknownTopic
-	case kafkago.InvalidProducerEpoch, kafkago.ProducerFenced:
+	case kafkago.InvalidProducerEpoch, kafkago.ProducerFenced, kafkago.InvalidProducerIDMapping:
 		return pipeline.ErrFenced
+	case kafkago.TransactionalIDAuthorizationFailed, kafkago.TopicAuthorizationFailed,
+		kafkago.ClusterAuthorizationFailed:
+		return pipeline.ErrNotAuthorized
 	case kafkago.OutOfOrderSequenceNumber, kafkago.UnknownProducerId:
 		return pipeline.ErrSequence
 	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:
@@ -93,7 +96,7 @@ func isStale(err error) bool {
 	switch code {
 	case kafkago.NotLeaderForPartition, kafkago.LeaderNotAvailable, kafkago.ReplicaNotAvailable,
 		kafkago.FencedLeaderEpoch, kafkago.UnknownLeaderEpoch, kafkago.KafkaStorageError,
-		kafkago.UnknownTopicOrPartition:
+		kafkago.UnknownTopicOrPartition, kafkago.UnknownTopicID, kafkago.InconsistentTopicID:
 		return true
 	}
 	return false

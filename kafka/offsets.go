@@ -107,24 +107,32 @@ func (c *Client) endOffset(ctx context.Context, tp pipeline.TopicPartition) (int
 	return c.listOffset(ctx, tp, askLatest, readUncommitted)
 }
 
-// Holds reports whether a topic has records: whether a partition's end lies above its start.
+// Holds reports whether a topic has records. Markers of transactions are none.
 func (c *Client) Holds(ctx context.Context, topic string) (bool, error) {
-	ends, err := c.EndOffsets(ctx, topic)
+	found, err := c.Source().Describe(ctx, topic)
 	if err != nil {
 		return false, err
 	}
-	for tp, end := range ends {
-		start, err := c.resolve(ctx, tp, pipeline.Start{Kind: pipeline.StartEarliest})
-		if err != nil {
-			return false, fmt.Errorf(
-				"asking for the start of %s: %w",
-				tp,
-				named(c.failed(ctx, err)),
-			)
+	for _, p := range found.Partitions {
+		held, err := c.holds(ctx, pipeline.TopicPartition{Topic: topic, Partition: p})
+		if held || err != nil {
+			return held, err
 		}
-		if start < end {
-			return true, nil
+	}
+	return false, nil
+}
+
+func (c *Client) holds(ctx context.Context, tp pipeline.TopicPartition) (bool, error) {
+	bounds, err := c.Sink().Bounds(ctx, tp)
+	if err != nil {
+		return false, err
+	}
+	for offset := bounds.Start; offset < bounds.End; {
+		got, err := c.Sink().Read(ctx, tp, offset)
+		if err != nil || len(got.Records) > 0 {
+			return err == nil, err
 		}
+		offset = got.Next
 	}
 	return false, nil
 }

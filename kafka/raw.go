@@ -174,38 +174,32 @@ func readFrame(r io.Reader, maxBytes int64) ([]byte, error) {
 	return body, nil
 }
 
-// callLeader sends request to the leader of tp. Where the cached metadata knows no leader it is
-// refreshed once.
-func (c *Client) callLeader(ctx context.Context, tp pipeline.TopicPartition, req kmsg.Request) (
-	kmsg.Response, error) {
-	res, err := c.callRaw(ctx, tp, req)
+// callLeader sends a call to the leader of its partition. Where the cached metadata knows no leader
+// it is refreshed once.
+func (c *Client) callLeader(ctx context.Context, call rawCall) (kmsg.Response, error) {
+	res, err := c.roundTrip(ctx, call)
 	if !isUnrouted(err) {
 		return res, err
 	}
-	if err := c.unrouted(ctx, tp, err); err != nil {
+	if err := c.unrouted(ctx, call.tp, err); err != nil {
 		return nil, err
 	}
-	return c.callRaw(ctx, tp, req)
+	return c.roundTrip(ctx, call)
 }
 
 // callAny sends request to any broker.
 func (c *Client) callAny(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return c.callRaw(ctx, pipeline.TopicPartition{}, req)
+	return c.roundTrip(ctx, rawCall{request: req})
 }
 
 // callNewest sends newer to any broker that speaks its version, and old to any other.
 func (c *Client) callNewest(ctx context.Context, old, newer kmsg.Request) (kmsg.Response, error) {
-	return c.roundTrip(ctx, &rawCall{request: old, newer: newer})
+	return c.roundTrip(ctx, rawCall{request: old, newer: newer})
 }
 
-func (c *Client) callRaw(ctx context.Context, tp pipeline.TopicPartition, req kmsg.Request) (
-	kmsg.Response, error) {
-	return c.roundTrip(ctx, &rawCall{tp: tp, request: req})
-}
-
-func (c *Client) roundTrip(ctx context.Context, call *rawCall) (kmsg.Response, error) {
+func (c *Client) roundTrip(ctx context.Context, call rawCall) (kmsg.Response, error) {
 	call.clientID, call.maxBytes = c.cfg.ClientID, c.maxResponseBytes()
-	msg, err := c.trip.RoundTrip(ctx, c.addr, call)
+	msg, err := c.trip.RoundTrip(ctx, c.addr, &call)
 	if err != nil {
 		return nil, err
 	}

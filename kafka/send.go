@@ -39,8 +39,8 @@ func (c *Client) sendShare(ctx context.Context, tp pipeline.TopicPartition,
 	records []pipeline.OutRecord, times []int64) error {
 	for len(records) > 0 {
 		n, bytes := 0, 0
-		for n < len(records) && (n == 0 || bytes+weight(records[n]) <= sendBytes) {
-			bytes += weight(records[n])
+		for n < len(records) && (n == 0 || bytes+weight(&records[n]) <= sendBytes) {
+			bytes += weight(&records[n])
 			n++
 		}
 		b := &pipeline.Batch{
@@ -56,7 +56,7 @@ func (c *Client) sendShare(ctx context.Context, tp pipeline.TopicPartition,
 }
 
 // weight is about how many bytes r takes.
-func weight(r pipeline.OutRecord) int {
+func weight(r *pipeline.OutRecord) int {
 	n := 32 + len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {
 		n += 8 + len(h.Key) + len(h.Value)

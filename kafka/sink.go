@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
+	"io"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -20,69 +20,6 @@ import (
 type Sink struct{ c *Client }
 
 var _ pipeline.Sink = (*Sink)(nil)
-
-// Waits between attempts at a coordinator that is busy.
-const (
-	openFirstWait = 20 * time.Millisecond
-	openMaxWait   = time.Second
-)
-
-// Open implements pipeline.Sink. It waits until ctx ends for a coordinator that is loading or that
-// still finishes the transaction of an earlier session.
-func (s *Sink) Open(ctx context.Context, transactionalID string) (pipeline.Session, error) {
-	if transactionalID == "" {
-		return pipeline.Session{}, errors.New("opening a session: no transactional id")
-	}
-	for wait := openFirstWait; ; wait = min(2*wait, openMaxWait) {
-		session, err := s.c.initProducer(ctx, transactionalID)
-		if err == nil {
-			return session, nil
-		}
-		if !isCoordinatorBusy(err) {
-			return pipeline.Session{}, fmt.Errorf("opening a session for %s: %w",
-				transactionalID, named(s.c.failed(ctx, err)))
-		}
-		if ctxErr := pause(ctx, wait); ctxErr != nil {
-			return pipeline.Session{}, fmt.Errorf("opening a session for %s: %w, last %w",
-				transactionalID, ctxErr, err)
-		}
-	}
-}
-
-func (c *Client) initProducer(ctx context.Context, id string) (pipeline.Session, error) {
-	ctx, cancel := c.limit(ctx, 0)
-	defer cancel()
-	res, err := c.calls.InitProducerID(ctx, &kafkago.InitProducerIDRequest{
-		TransactionalID:      id,
-		TransactionTimeoutMs: int(c.cfg.TransactionTimeout.Milliseconds()),
-		// -1 and -1 ask for a new epoch whatever the last was. Zeroes would mean that we are
-		// epoch 0 of producer 0, and are refused, or worse, granted.
-		ProducerID:    -1,
-		ProducerEpoch: -1,
-	})
-	if err != nil {
-		return pipeline.Session{}, err
-	}
-	if res.Error != nil {
-		return pipeline.Session{}, res.Error
-	}
-	return pipeline.Session{
-		ID:    int64(res.Producer.ProducerID),
-		Epoch: int16(res.Producer.ProducerEpoch),
-	}, nil
-}
-
-// pause waits, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // Partitions returns how many partitions topic has.
 func (s *Sink) Partitions(ctx context.Context, topic string) (int32, error) {
@@ -139,7 +76,7 @@ func (c *Client) rawProduce(ctx context.Context, tp pipeline.TopicPartition, raw
 		Partition:    int(tp.Partition),
 		RequiredAcks: kafkago.RequireAll,
 		RawRecords: protocol.RawRecordSet{
-			Reader: bytes.NewReader(append(size, raw...)),
+			Reader: io.MultiReader(bytes.NewReader(size), bytes.NewReader(raw)),
 		},
 	})
 }

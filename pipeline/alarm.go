@@ -22,8 +22,10 @@ func (p *Pipeline) alarm(ctx context.Context) error {
 	for {
 		inputs, changed := p.Shard.board.all()
 		for _, topic := range slices.Sorted(maps.Keys(inputs)) {
-			if in := inputs[topic]; in != said[topic] {
-				said[topic] = in
+			before, known := said[topic]
+			in := inputs[topic]
+			said[topic] = in
+			if in != before && (known || in.State != store.InputRunning) {
 				p.say(ctx, topic, in)
 			}
 		}
@@ -45,6 +47,9 @@ func needsHelp(s store.InputState) bool {
 }
 
 func (p *Pipeline) say(ctx context.Context, topic string, in store.Input) {
+	if len(p.Shard.model.datasetsOf(topic)) == 0 {
+		return // not configured any more
+	}
 	if in.State == store.InputRunning {
 		p.Log.Info("input topic is read again", "topic", topic)
 		return

@@ -126,7 +126,11 @@ func (sh *Shard) announce(change *graphChange, why cause) error {
 	}
 	for _, id := range change.oldIDs() {
 		for _, member := range change.before[id] {
-			if sh.idOf(change.class, member) == id {
+			p, err := sh.state.person(change.class, member)
+			if err != nil {
+				return err
+			}
+			if sh.ownID(p) == id {
 				sh.dirty[clusterKey{change.class, id}].root = member
 			}
 		}
@@ -135,7 +139,8 @@ func (sh *Shard) announce(change *graphChange, why cause) error {
 }
 
 func renderGraphEvent(class string, e *graphEvent, why cause) []byte {
-	b := append([]byte(nil), `{"kind":"`...)
+	b := make([]byte, 0, 320+64*len(e.identities))
+	b = append(b, `{"kind":"`...)
 	b = append(append(b, e.kind...), `","class":`...)
 	b = profile.AppendString(b, class)
 	b = append(append(b, `,"profile":"`...), e.profile.String()...)

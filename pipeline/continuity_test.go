@@ -56,11 +56,8 @@ var harms = []struct {
 		rewind: ending{60, 60, 0}, skip: ending{60, 0, 0},
 	},
 	{
-		name: "cut short and written on", found: "truncated: ",
-		harm: func(l *live) {
-			l.log.Truncate(crm0, 60)
-			l.produce(0, 60)
-		},
+		name: "cut short and written on", found: "truncated: ", live: true,
+		harm:   func(l *live) { l.log.Truncate(crm0, 60, l.records(60)...) },
 		rewind: ending{120, 120, 0}, skip: ending{120, 20, 0},
 	},
 	{
@@ -176,10 +173,10 @@ func (l *live) haltedAndResumed(found string, how store.Resume, want ending) {
 	if n := l.shard.Stats().Figures().Datasets["web"].Consumed; n != 1 {
 		l.t.Errorf("%d records of another topic were consumed", n)
 	}
-	l.resume(store.ResumeAsIs) // nothing has been mended
+	l.resume("crm", store.ResumeAsIs) // nothing has been mended
 	l.want(store.InputHalted, 100, l.shard.Stats().Figures().Datasets["crm"].Consumed)
 	before := l.shard.Stats().Figures().Datasets["crm"].Consumed
-	l.resume(how)
+	l.resume("crm", how)
 	l.want(store.InputRunning, want.next, before+want.consumed)
 	l.wantMoved(want)
 	l.restart()

@@ -20,7 +20,9 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 		p.known = true
 		p.row.FirstSeen = why.time
 		sh.state.touch(p)
-		return sh.assign(class, [][]profile.Identity{{id}}, why)
+		own := sh.ownID(p)
+		sh.state.born(sh.model.Entity(class), own)
+		return sh.assignCluster(class, assigned{own, []profile.Identity{id}}, why)
 	case why.time < p.row.FirstSeen:
 		p.row.FirstSeen = why.time
 		sh.state.touch(p)
@@ -211,12 +213,19 @@ func (sh *Shard) profileID(class string, members []profile.Identity) (profile.ID
 	if err != nil {
 		return profile.ID{}, err
 	}
-	return sh.idOf(class, root), nil
+	p, err := sh.state.person(class, root)
+	if err != nil {
+		return profile.ID{}, err
+	}
+	return sh.ownID(p), nil
 }
 
-// idOf returns the id of the profile whose root is the given identity.
-func (sh *Shard) idOf(class string, root profile.Identity) profile.ID {
-	return profile.ID(identity.NewProfileID(sh.model.IDKey, class, root))
+// ownID returns the id of the profile whose root is p. It is a keyed hash, so it is kept.
+func (sh *Shard) ownID(p *person) profile.ID {
+	if p.own.IsZero() {
+		p.own = profile.ID(identity.NewProfileID(sh.model.IDKey, p.key.class, p.key.id))
+	}
+	return p.own
 }
 
 func (sh *Shard) root(class string, members []profile.Identity) (profile.Identity, error) {

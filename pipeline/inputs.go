@@ -191,8 +191,12 @@ func (m *Model) remedy(topic string, row store.Input) string {
 		return fmt.Sprintf("%s (go on where it stopped), or %s --rewind (read the topic again)",
 			resume, resume)
 	}
-	return fmt.Sprintf("%s --rewind (go on at the log's start), or %s --skip (go on past what is "+
-		"missing), or restore the topic and %s", resume, resume, resume)
+	ways := fmt.Sprintf("%s --rewind (go on at the log's start), or %s --skip (go on past what is "+
+		"missing)", resume, resume)
+	if row.Break.Case != store.CaseRecreated { // the topic of that id is gone for good
+		ways += fmt.Sprintf(", or restore the topic and %s", resume)
+	}
+	return ways
 }
 
 // datasetsOf lists the datasets that read topic.

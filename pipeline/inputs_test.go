@@ -42,8 +42,11 @@ func TestStaleChunks(t *testing.T) {
 	defer w.close()
 	now := w.now.UnixNano()
 	w.apply(w.chunkOf(0, 5))
-	if !w.shard.PauseInput("crm", "x", now) {
-		t.Fatal("not paused")
+	if w.shard.ResumeInput("crm", store.ResumeAsIs, now) {
+		t.Error("resumed what runs")
+	}
+	if !w.shard.PauseInput("crm", "x", now) || w.shard.PauseInput("crm", "again", now) {
+		t.Error("not paused, or twice")
 	}
 	w.apply(w.chunkOf(5, 5)) // fetched before the pause
 	w.shard.ResumeInput("crm", store.ResumeAsIs, now)

@@ -196,8 +196,12 @@ func (m *Model) start(topic string) Start {
 	return Start{}
 }
 
-// continuity is the policy for a topic.
+// continuity is the policy for a topic. The control topic is read again: its records are applied
+// once by their ids, and nobody could resume it if it were halted.
 func (m *Model) continuity(topic string) Continuity {
+	if topic == m.ControlTopic {
+		return ContinuityRewind
+	}
 	if topic == m.ControlTopic {
 		return ContinuityRewind // ids keep what was applied from being applied again
 	}

@@ -73,6 +73,8 @@ type Fetched struct {
 	LogStart int64
 	// End is the last stable offset: what lies below can be fetched.
 	End int64
+	// Topic is the id of the topic that all this is from; zero where the broker does not tell.
+	Topic store.TopicID
 }
 
 // Topic is what a cluster tells of a topic.
@@ -102,6 +104,12 @@ type Session struct {
 	Epoch int16
 }
 
+// NoSession is what a fresh claim expects: whatever was there before.
+func NoSession() Session { return Session{ID: -1, Epoch: -1} }
+
+// Bounds are the ends of a log: it holds records from Start up to and without End.
+type Bounds struct{ Start, End int64 }
+
 // Batch is one record batch for one partition. It is immutable, and encodes to the same bytes every
 // time: an unresolved batch is sent again exactly as it was.
 type Batch struct {
@@ -112,16 +120,40 @@ type Batch struct {
 	Records  []OutRecord
 }
 
-// Sink appends to output topics. One publisher per shard calls it.
+// Sink appends to output topics and reads back what has landed in them. One publisher per shard
+// calls it, from one goroutine.
+//
+// Fence waits for what passes by itself, until ctx ends. The other methods try once; errors other
+// than those named are transient: the caller waits and tries again.
 type Sink interface {
-	// Open claims the transactional id and returns a session newer than every earlier one.
-	Open(ctx context.Context, transactionalID string) (Session, error)
+	// Cluster names the cluster: offsets of another one mean nothing.
+	Cluster(ctx context.Context) (string, error)
 	// Partitions returns how many partitions topic has. ErrUnknownTopic where it does not exist.
 	Partitions(ctx context.Context, topic string) (int32, error)
-	// Produce appends batch with full acknowledgement and returns the offset of its first record. A
-	// batch that is already there gives its offset again. ErrFenced: another writer has taken over,
-	// stop. ErrSequence: the broker does not know what came before. ErrTooLarge: never to be
-	// accepted. Everything else is transient: send the same batch again.
+	// Open claims the transactional id and returns a session newer than every earlier one. That
+	// alone shuts nobody out: Fence does. Without an id it returns a session that claims nothing.
+	// ErrNotAuthorized.
+	Open(ctx context.Context, transactionalID string) (Session, error)
+	// Fence claims the transactional id and shuts every earlier session out of partitions: once it
+	// returns, no batch of theirs will be appended there any more, and what they have appended
+	// lies below the end that Bounds gives afterwards. It also keeps the claim from expiring.
+	//
+	// expected is the session that is renewed, or NoSession. ErrFenced: expected is not the
+	// latest session, or another owner claims at this moment; stop. ErrNotAuthorized.
+	// ErrUnknownTopic: one of partitions does not exist.
+	Fence(ctx context.Context, transactionalID string, expected Session,
+		partitions []TopicPartition) (Session, error)
+	// Bounds returns the ends of a partition's log; open transactions count. ErrUnknownTopic.
+	Bounds(ctx context.Context, tp TopicPartition) (Bounds, error)
+	// Read returns data records from offset on, as Source.Fetch does, but waits for no
+	// transaction to end: End is the end of the log. Next passes control records and emptied
+	// batches. *OutOfRangeError where the log does not reach from or to offset.
+	Read(ctx context.Context, tp TopicPartition, offset int64) (Fetched, error)
+	// Produce appends batch with full acknowledgement and returns the offset of its first record,
+	// or -1 where the broker knows that the batch is there but not where. A batch that is already
+	// there gives its offset again. ErrFenced: another owner has taken over, stop. ErrSequence:
+	// the broker does not know what came before. ErrTooLarge: never to be accepted. Everything
+	// else leaves the batch's fate unknown: send the same batch again.
 	Produce(ctx context.Context, batch *Batch) (offset int64, err error)
 }
 
@@ -131,6 +163,8 @@ var (
 	ErrFenced       = errors.New("fenced by a newer writer")
 	ErrSequence     = errors.New("out of order sequence")
 	ErrTooLarge     = errors.New("record batch too large for the topic")
+	// ErrNotAuthorized: the user may not claim the transactional id, or not write to a topic.
+	ErrNotAuthorized = errors.New("not authorized")
 )
 
 // OutOfRangeError says that a log does not hold the offset asked for.

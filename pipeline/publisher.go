@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"selfsame/store"
@@ -15,19 +14,36 @@ import (
 //
 // Per output partition one batch is in flight, frozen until it is resolved: a batch whose fate is
 // unknown is sent again exactly as it was, and the broker recognises it by producer id, epoch and
-// sequence.
+// sequence. Where that is not enough, and at every start, there is one way on: recover.go shuts out
+// everybody else, our own delayed requests included, and reads what has landed.
 type Publisher struct {
 	shard *Shard
 	sink  Sink
 	o     PublisherOptions
 
-	session   Session
-	sequences map[TopicPartition]int32
+	name        []byte // the transactional id, as a header's value
+	incarnation uint64 // of the store; it changes only in Open
+	session     Session
+	plain       bool // the session claims nothing: at least once
+	claimed     time.Time
+	proved      time.Time // when the broker last accepted the session
+	partitions  []TopicPartition
+	lanes       map[TopicPartition]*lane
+	barrier     store.Barrier // input positions that publishing waits for
+	recoveries  int           // since something was acknowledged last
+}
+
+// lane is what is known of one output partition.
+type lane struct {
+	sequence int32 // of the next record in this session
+	floor    int64 // everything not acknowledged lands here or later
 }
 
 // PublisherOptions are what a publisher can be told.
 type PublisherOptions struct {
 	TransactionalID string // of the shard
+	SideBySide      bool   // send to several partitions at once; without it, in a fixed order
+	AtLeastOnce     bool   // go on without a claim where the broker refuses it
 	BatchRecords    int    // records in a batch at the most. Default 1000
 	BatchBytes      int    // bytes of keys, values and headers in a batch. Default 900 KiB
 	TakeEntries     int    // entries frozen at a time. Default 4000
@@ -55,24 +71,17 @@ func NewPublisher(shard *Shard, sink Sink, o PublisherOptions) *Publisher {
 	if o.TakeEntries == 0 {
 		o.TakeEntries = DefaultTakeEntries
 	}
-	return &Publisher{shard: shard, sink: sink, o: o, sequences: map[TopicPartition]int32{}}
-}
-
-// Open claims the session under which everything is published.
-func (p *Publisher) Open(ctx context.Context) error {
-	session, err := p.sink.Open(ctx, p.o.TransactionalID)
-	if err != nil {
-		return fmt.Errorf("claiming transactional id %s: %w", p.o.TransactionalID, err)
-	}
-	p.session = session
-	clear(p.sequences)
-	return nil
+	return &Publisher{shard: shard, sink: sink, o: o, name: []byte(o.TransactionalID),
+		partitions: shard.outputs(), lanes: map[TopicPartition]*lane{}}
 }
 
 // Publish publishes what waits in the outbox, up to TakeEntries, and returns how many entries that
 // were. An error means that the publisher cannot go on, or that ctx has ended; what was taken and
-// not acknowledged is published after the next start.
+// not acknowledged is dealt with after the next start.
 func (p *Publisher) Publish(ctx context.Context) (int, error) {
+	if held, err := p.held(); held || err != nil {
+		return 0, err
+	}
 	taken, err := p.shard.store.Take(p.o.TakeEntries)
 	if err != nil || taken.Snapshot == nil {
 		return 0, err
@@ -82,193 +91,100 @@ func (p *Publisher) Publish(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, b := range batches {
-		if err := p.send(ctx, b); err != nil {
-			return 0, err
-		}
+	if err := p.sendAll(ctx, batches); err != nil {
+		return 0, p.noted(err)
 	}
 	return len(taken.Entries), nil
 }
 
-// outgoing is a batch and the entries that it carries.
-type outgoing struct {
-	Batch
-	bytes      int
-	seqs       []uint64
-	tombstones int
-	ended      []retiredProfile
-}
-
-// assemble renders the entries and groups them by partition, in order.
-func (p *Publisher) assemble(taken *store.Taken) ([]*outgoing, error) {
-	open := map[TopicPartition]*outgoing{}
-	var batches []*outgoing
-	for i := range taken.Entries {
-		entry := &taken.Entries[i]
-		record, row, err := p.render(taken.Snapshot, entry)
+// sendAll sends batches in order within each partition, each until its fate is known.
+func (p *Publisher) sendAll(ctx context.Context, batches []*outgoing) error {
+	for len(batches) > 0 {
+		if err := p.refresh(ctx); err != nil {
+			return err
+		}
+		wave, rest := firstOfEach(batches)
+		left, err := p.sendWave(ctx, wave)
+		batches = append(left, rest...)
+		if errors.Is(err, errUnresolved) {
+			batches, err = p.resolve(ctx, batches, err)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("rendering outbox entry %d: %w", entry.Seq, err)
-		}
-		if entry.Kind == store.EntryProfile && row == nil {
-			p.shard.store.Ack(entry.Seq) // its end has been published by a later entry
-			continue
-		}
-		tp := TopicPartition{entry.Topic, entry.Partition}
-		size := outSize(&record)
-		b := open[tp]
-		if b == nil || len(b.Records) == p.o.BatchRecords || b.bytes+size > p.o.BatchBytes {
-			b = &outgoing{Batch: Batch{TP: tp}}
-			open[tp] = b
-			batches = append(batches, b)
-		}
-		b.Records = append(b.Records, record)
-		b.bytes += size
-		b.seqs = append(b.seqs, entry.Seq)
-		if row != nil && row.Dead {
-			b.tombstones++
-			ref := store.ProfileRef{Class: entry.Class, Policy: entry.Policy, ID: entry.ID}
-			b.ended = append(b.ended, retiredProfile{ref, row.Version})
+			return err
 		}
 	}
-	return batches, nil
-}
-
-// send publishes one batch and acknowledges its entries.
-func (p *Publisher) send(ctx context.Context, b *outgoing) error {
-	b.Session = p.session
-	b.Sequence = p.sequences[b.TP]
-	b.Time = p.o.Now().UnixNano()
-	if err := p.produce(ctx, &b.Batch); err != nil {
-		return fmt.Errorf("publishing to %s: %w", b.TP, err)
-	}
-	p.sequences[b.TP] = int32((int64(b.Sequence) + int64(len(b.Records))) & 0x7fffffff)
-	p.shard.store.Ack(b.seqs...)
-	for _, r := range b.ended {
-		p.shard.retire(r.ref, r.version)
-	}
-	p.shard.stats.emitted(b.TP.Topic, len(b.Records), b.tombstones)
 	return nil
 }
 
-// Bounds of the pause between two attempts to send a batch.
+// prepare freezes a batch for being sent.
+func (p *Publisher) prepare(b *outgoing) {
+	b.Session, b.Sequence, b.Time = p.session, p.lanes[b.TP].sequence, p.o.Now().UnixNano()
+}
+
+// landed acknowledges the entries of a batch that was appended at offset; -1: not known where.
+func (p *Publisher) landed(b *outgoing, offset int64) error {
+	lane := p.lanes[b.TP]
+	if offset >= 0 && offset < lane.floor {
+		return p.regressed(b.TP, offset, lane.floor)
+	}
+	if offset >= 0 {
+		lane.floor = offset + int64(len(b.Records))
+	}
+	lane.sequence = int32((int64(b.Sequence) + int64(len(b.Records))) & 0x7fffffff)
+	p.proved, p.recoveries = p.o.Now(), 0
+	p.acknowledge(b, len(b.parts))
+	p.shard.stats.emitted(b.TP.Topic, len(b.Records), b.tombstones())
+	return nil
+}
+
+// acknowledge forgets the first n entries of a batch, which have landed.
+func (p *Publisher) acknowledge(b *outgoing, n int) {
+	var seqs []uint64
+	for _, part := range b.parts[:n] {
+		seqs = append(seqs, part.entry.Seq)
+		if part.row != nil && part.row.Dead {
+			p.shard.retire(refOf(part.entry), part.row.Version)
+		}
+	}
+	p.shard.store.AckLanded(b.TP.Topic, b.TP.Partition, p.lanes[b.TP].floor, seqs...)
+}
+
+// Bounds of the pause between two attempts to send a batch, and how many there are before the
+// publisher looks for what has landed.
 const (
 	minRetryPause = 50 * time.Millisecond
 	maxRetryPause = 5 * time.Second
+	maxAttempts   = 30 // two minutes and more
 )
 
+// errUnresolved says that sending a batch again does not tell its fate.
+var errUnresolved = errors.New("the fate of a batch is unknown")
+
 // produce sends a frozen batch until its fate is known.
-func (p *Publisher) produce(ctx context.Context, b *Batch) error {
+func (p *Publisher) produce(ctx context.Context, b *Batch) (int64, error) {
 	pause := minRetryPause
 	for attempt := 1; ; attempt++ {
-		_, err := p.sink.Produce(ctx, b)
+		offset, err := p.sink.Produce(ctx, b)
 		if err == nil {
 			if attempt > 1 {
 				p.o.Log.Info("publishing again", "partition", b.TP.String(), "attempts", attempt)
 			}
-			return nil
+			return offset, nil
 		}
-		if errors.Is(err, ErrFenced) || errors.Is(err, ErrSequence) || errors.Is(err, ErrTooLarge) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if attempt == 1 {
+		switch {
+		case errors.Is(err, ErrFenced), errors.Is(err, ErrTooLarge):
+			return 0, err
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case errors.Is(err, ErrSequence), attempt == maxAttempts:
+			return 0, fmt.Errorf("%w: %w", errUnresolved, err)
+		case attempt == 1:
 			p.o.Log.Warn("publishing is held up, trying again", "partition", b.TP.String(),
 				"error", err)
 		}
 		if err := p.o.Wait(ctx, pause); err != nil {
-			return err
+			return 0, err
 		}
 		pause = min(2*pause, maxRetryPause)
 	}
-}
-
-// render reads what an entry points to from the snapshot. row is the profile's, where it is one.
-func (p *Publisher) render(snap *store.Snapshot, e *store.Entry) (
-	OutRecord, *store.Profile, error) {
-	var record OutRecord
-	var row *store.Profile
-	var err error
-	switch e.Kind {
-	case store.EntryRecord:
-		record = *e.Record
-	case store.EntryAssignment:
-		record, err = renderAssignment(snap, e)
-	case store.EntryProfile:
-		record, row, err = p.renderProfile(snap, e)
-	}
-	record.Headers = append(record.Headers,
-		Header{Key: HeaderShard, Value: []byte(p.o.TransactionalID)},
-		Header{Key: HeaderSequence, Value: strconv.AppendUint(nil, e.Seq, 10)})
-	return record, row, err
-}
-
-func renderAssignment(snap *store.Snapshot, e *store.Entry) (OutRecord, error) {
-	row, err := snap.Identity(e.Class, e.Identity)
-	if err != nil {
-		return OutRecord{}, err
-	}
-	record := OutRecord{Key: assignmentKey(e.Identity)}
-	if row != nil {
-		record.Value = assignmentValue(row)
-	}
-	return record, nil
-}
-
-func (p *Publisher) renderProfile(snap *store.Snapshot, e *store.Entry) (
-	OutRecord, *store.Profile, error) {
-	ref := store.ProfileRef{Class: e.Class, Policy: e.Policy, ID: e.ID}
-	row, err := snap.Profile(ref)
-	if err != nil || row == nil {
-		return OutRecord{}, nil, err
-	}
-	record := OutRecord{Key: []byte(ref.ID.String()), Headers: profileHeaders(ref, row)}
-	if row.Dead {
-		return record, row, nil
-	}
-	body := p.shard.rendered.take(ref, row.Version)
-	if body == nil {
-		if body, err = storedContent(p.shard.model, &snap.Reader, ref); err != nil {
-			return OutRecord{}, nil, err
-		}
-	}
-	if len(body) > p.shard.model.Limits.OutputBytes {
-		size := strconv.AppendInt(nil, int64(len(body)), 10)
-		record.Headers = append(record.Headers, Header{Key: HeaderOversize, Value: size})
-		record.Value = oversizeValue(ref, row.Version, len(body))
-		return record, row, nil
-	}
-	record.Value = profileValue(ref, row.Version, body)
-	return record, row, nil
-}
-
-// storedContent merges a profile from a committed state.
-func storedContent(m *Model, r *store.Reader, ref store.ProfileRef) ([]byte, error) {
-	entity := m.Entity(ref.Class)
-	row, err := r.Cluster(ref.Class, ref.ID)
-	if err != nil {
-		return nil, err
-	}
-	if entity == nil || row == nil {
-		return nil, fmt.Errorf("profile %s has no cluster", ref.ID)
-	}
-	g, err := gather(storedRows{r}, ref.Class, row.Members)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entity.Policies {
-		if entity.Policies[i].Name == ref.Policy {
-			return content(entity, g, &entity.Policies[i]), nil
-		}
-	}
-	return nil, fmt.Errorf("merge policy %s is not configured", ref.Policy)
-}
-
-func outSize(r *OutRecord) int {
-	size := len(r.Key) + len(r.Value) + 16
-	for _, h := range r.Headers {
-		size += len(h.Key) + len(h.Value) + 4
-	}
-	return size
 }

@@ -20,7 +20,7 @@ type reader struct {
 	epoch int32          // of the leader that appended what was fetched last, -1 where unknown
 
 	unsure    bool // the log has to be looked at before it is read on
-	described bool // the topic was described a moment ago
+	described bool // the watcher has described the topic and nothing has been asked since
 	pause     time.Duration
 }
 
@@ -78,7 +78,7 @@ func (r *reader) step(ctx context.Context) bool {
 	case err != nil:
 		r.holdUp(ctx, err)
 		return true
-	case r.changesLeader(&fetched):
+	case differ(r.at.Topic, fetched.Topic) || r.changesLeader(&fetched):
 		r.unsure = true
 		return true
 	}
@@ -106,7 +106,7 @@ func (r *reader) holdUp(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.unsure, r.described = true, false
+	r.unsure = true
 	r.p.held.begin(r.tp.String(), r.tp.Topic, err)
 	_ = Sleep(ctx, r.pause) // the loop asks ctx
 	r.pause = min(2*r.pause, maxFetchPause)

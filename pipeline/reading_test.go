@@ -121,24 +121,23 @@ func TestStartIsCommitted(t *testing.T) {
 func TestPause(t *testing.T) {
 	run(t, memlog.Options{}, nil, func(l *live) {
 		l.produce(0, 10)
-		l.order(func(sh *pipeline.Shard, now int64) bool {
-			if sh.ResumeInput("crm", store.ResumeAsIs, now) {
-				t.Error("resumed what runs")
-			}
-			return sh.PauseInput("crm", "holiday", now) && !sh.PauseInput("crm", "again", now)
-		})
+		l.control("pause_dataset", "crm", `,"note":"holiday"`)
 		l.produce(0, 1000)
 		l.produce(1, 1)
 		l.want(store.InputPaused, 10, 10)
-		l.said("level=INFO", "reason=holiday", "selfsame dataset resume crm")
+		l.said("level=INFO", "holiday", "selfsame dataset resume crm")
 		l.log.AddPartitions("crm", 1)
 		l.produce(2, 1)
 		l.wait(time.Minute)
 		l.restart()
 		l.want(store.InputPaused, 10, 0)
-		l.resume(store.ResumeAsIs)
+		l.resume("crm", store.ResumeAsIs)
 		l.want(store.InputRunning, 1010, 1002)
 		l.said("is read again")
+		l.restart()
+		if text := l.said(); text != "" {
+			t.Errorf("silence is health:\n%s", text)
+		}
 	})
 }
 
@@ -148,13 +147,13 @@ func TestReadAgain(t *testing.T) {
 		l.produce(0, 10)
 		l.produce(1, 5)
 		before := l.final("profiles")
-		l.resume(store.ResumeRewind)
+		l.resume("crm", store.ResumeRewind)
 		l.want(store.InputRunning, 10, 30)
 		l.restart()
 		l.want(store.InputRunning, 10, 0)
-		l.order(func(sh *pipeline.Shard, now int64) bool { return sh.PauseInput("crm", "x", now) })
+		l.pause("crm")
 		l.log.Expire(crm1, 2)
-		l.resume(store.ResumeRewind)
+		l.resume("crm", store.ResumeRewind)
 		l.want(store.InputRunning, 10, 13)
 		if n := l.shard.Stats().Figures().Lost["crm"]; n != 0 {
 			t.Errorf("%d counted as lost that were consumed before", n)
@@ -205,9 +204,36 @@ func TestTooManyRejects(t *testing.T) {
 		if audit := l.emitted("audit"); !strings.Contains(audit, `"op":"input_stopped"`) {
 			t.Errorf("audit: %s", audit)
 		}
-		l.resumeTopic("web", store.ResumeAsIs)
-		want(store.InputRunning, 18, 9) // too few to judge
+		l.resume("web", store.ResumeAsIs)
+		want(store.InputRunning, 18, 9)
+		send("{", "{", "{", "{", "{")
+		want(store.InputRunning, 23, 14) // 5, but of too few to judge
+		send(good, good, good, good, good)
+		want(store.InputStopped, 26, 14)
 		l.produce(0, 10)
 		l.want(store.InputRunning, 10, 10)
+	})
+}
+
+// TestControlGoesOn: operators pause and resume through the control topic, and nothing that becomes
+// of that topic keeps them from it.
+func TestControlGoesOn(t *testing.T) {
+	run(t, memlog.Options{}, nil, func(l *live) {
+		l.pause("crm")
+		l.produce(0, 10)
+		l.want(store.InputPaused, 0, 0)
+		l.resume("crm", store.ResumeAsIs)
+		l.want(store.InputRunning, 10, 10)
+		l.log.DeleteTopic("control")
+		l.wait(time.Second)
+		l.log.CreateTopic("control", 1)
+		l.wait(time.Minute)
+		l.said("recreated: ", "going on elsewhere")
+		l.orders = 0
+		l.pause("crm") // by the id that was applied already
+		l.want(store.InputRunning, 10, 10)
+		l.orders = 2
+		l.resume("crm", store.ResumeRewind)
+		l.want(store.InputRunning, 10, 20)
 	})
 }

@@ -17,8 +17,13 @@ const (
 	HeaderCause      = "selfsame-cause"       // topic/partition/offset of the causing record
 	HeaderMergedInto = "selfsame-merged-into" // of a tombstone: the surviving profile
 	HeaderOversize   = "selfsame-oversize"    // of a marker: bytes of the profile left out
-	HeaderShard      = "selfsame-shard"       // of the writer
-	HeaderSequence   = "selfsame-sequence"    // of the outbox entry
+
+	// Of every record, in this order, after all others.
+	HeaderShard       = "selfsame-shard"       // of the writer
+	HeaderIncarnation = "selfsame-incarnation" // the life that its store was in
+	HeaderSequence    = "selfsame-sequence"    // of the outbox entry; rises within a partition
+	// HeaderPositions is on the last record of a batch: what of the input had been consumed.
+	HeaderPositions = "selfsame-positions"
 )
 
 // content renders what a merged profile says, without id and version: what "no change" compares.
@@ -111,12 +116,15 @@ func oversizeValue(ref store.ProfileRef, version uint64, size int) []byte {
 }
 
 func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {
-	headers := []Header{
-		{Key: HeaderID, Value: []byte(ref.ID.String())},
-		{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
-		{Key: HeaderPolicy, Value: []byte(ref.Policy)},
-		{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
-		{Key: HeaderCause, Value: []byte(row.Cause.String())},
+	headers := make([]Header, 0, 10) // those of every record included
+	headers = append(headers,
+		Header{Key: HeaderID, Value: []byte(ref.ID.String())},
+		Header{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
+		Header{Key: HeaderPolicy, Value: []byte(ref.Policy)},
+	)
+	if row.Cause.Topic != "" { // or it ends what the store has no memory of
+		headers = append(headers, Header{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
+			Header{Key: HeaderCause, Value: []byte(row.Cause.String())})
 	}
 	if row.Dead && !row.Survivor.IsZero() {
 		into := Header{Key: HeaderMergedInto, Value: []byte(row.Survivor.String())}

@@ -49,8 +49,9 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 		Shard: shard, Publisher: publisher, Source: source, Log: log,
 		Options: Options{}.WithDefaults(), decoder: NewDecoder(shard.model),
 		topics: newTopics(), held: newHoldups(log),
-		// Chunks of at most chunkRecords: what one commit gathers while another runs.
-		inputs:  make(chan Chunk, 64),
+		// Chunks of at most chunkRecords: what a few commits gather while one runs. Decoded records
+		// take some 5 KiB each.
+		inputs:  make(chan Chunk, 16),
 		applied: make(chan struct{}), readyC: make(chan struct{}),
 	}
 }
@@ -106,9 +107,14 @@ func (p *Pipeline) startReading(group *lifecycle.Group) {
 	})
 }
 
+// claimInterval is how often the publisher looks after its claim when it has nothing to publish.
+const claimInterval = time.Minute
+
 // publish empties the outbox whenever something waits. After the soft stop it goes on, under the
 // hard context, until the applier has ended and nothing waits.
 func (p *Pipeline) publish(hard context.Context) error {
+	idle := time.NewTicker(claimInterval)
+	defer idle.Stop()
 	for {
 		n, err := p.Publisher.Publish(hard)
 		if err != nil {
@@ -119,6 +125,10 @@ func (p *Pipeline) publish(hard context.Context) error {
 		}
 		select {
 		case <-p.Shard.store.Waiting():
+		case <-idle.C:
+			if err := p.Publisher.Refresh(hard); err != nil {
+				return err
+			}
 		case <-p.applied:
 			n, err := p.Publisher.Publish(hard)
 			if n == 0 || err != nil {

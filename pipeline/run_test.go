@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +23,32 @@ type live struct {
 	*world
 	t      *testing.T
 	p      *pipeline.Pipeline
-	logged bytes.Buffer // between waits only
+	logged lines
 	stop   func()
-	sent   int
+	sent   int // records of crm
+	orders int // control records
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// take returns what was written since it was last asked.
+func (l *lines) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.buf.String()
+	l.buf.Reset()
+	return text
 }
 
 // run plays a test against a running pipeline. change may alter the model first.
@@ -77,36 +101,44 @@ func (l *live) wait(d time.Duration) {
 // produce appends n records of other people to a partition of crm.
 func (l *live) produce(partition int32, n int) {
 	l.t.Helper()
+	l.log.Append(pipeline.TopicPartition{Topic: "crm", Partition: partition}, l.records(n)...)
+	l.wait(time.Second)
+}
+
+// records are n records of crm, of people of their own.
+func (l *live) records(n int) []pipeline.Record {
+	var all []pipeline.Record
 	for range n {
 		l.sent++
-		l.log.Append(pipeline.TopicPartition{Topic: "crm", Partition: partition}, pipeline.Record{
+		all = append(all, pipeline.Record{
 			Time: time.Now().UnixNano(), Key: fmt.Appendf(nil, "k%d", l.sent),
 			Value: fmt.Appendf(nil, `{"id":"%d","name":"n%d"}`, l.sent, l.sent),
 		})
 	}
+	return all
+}
+
+// control sends a control record about a dataset; more are further fields.
+func (l *live) control(op, dataset, more string) {
+	l.t.Helper()
+	l.orders++
+	l.log.Append(pipeline.TopicPartition{Topic: "control"}, pipeline.Record{
+		Time: time.Now().UnixNano(),
+		Value: fmt.Appendf(nil, `{"id":"%d","op":"%s","dataset":"%s"%s}`, l.orders, op, dataset,
+			more),
+	})
 	l.wait(time.Second)
 }
 
-// order does what a control record would do, in a commit of its own.
-func (l *live) order(do func(sh *pipeline.Shard, now int64) bool) {
+func (l *live) pause(dataset string) {
 	l.t.Helper()
-	synctest.Wait()
-	now := time.Now().UnixNano()
-	if !do(l.shard, now) {
-		l.t.Fatal("the order was turned down")
-	}
-	l.must(l.shard.Flush())
-	l.wait(time.Second)
+	l.control("pause_dataset", dataset, "")
 }
 
-func (l *live) resume(how store.Resume) {
+func (l *live) resume(dataset string, how store.Resume) {
 	l.t.Helper()
-	l.resumeTopic("crm", how)
-}
-
-func (l *live) resumeTopic(topic string, how store.Resume) {
-	l.t.Helper()
-	l.order(func(sh *pipeline.Shard, now int64) bool { return sh.ResumeInput(topic, how, now) })
+	l.control("resume_dataset", dataset, map[store.Resume]string{
+		store.ResumeRewind: `,"from":"rewind"`, store.ResumeSkip: `,"from":"skip"`}[how])
 }
 
 func memFS() *vfs.MemFS { return vfs.NewCrashableMem() }
@@ -126,8 +158,7 @@ func (l *live) want(state store.InputState, next int64, consumed uint64) {
 // said takes what was logged since it was last asked, and complains where a text is missing.
 func (l *live) said(texts ...string) string {
 	l.t.Helper()
-	all := l.logged.String()
-	l.logged.Reset()
+	all := l.logged.take()
 	for _, text := range texts {
 		if !strings.Contains(all, text) {
 			l.t.Errorf("not logged: %s\nin:\n%s", text, all)

@@ -71,7 +71,7 @@ type retiredProfile struct {
 type ShardOptions struct {
 	// Partitions is the number of partitions of each output topic.
 	Partitions map[string]int32
-	// CacheRows bounds the decoded rows of each kind kept between commits. Default 100,000.
+	// CacheRows bounds the decoded rows of each kind kept between commits. Default 50,000.
 	CacheRows int
 	// RenderedBytes bounds the profiles kept between commit and publishing. Default 64 MiB.
 	RenderedBytes int
@@ -79,7 +79,7 @@ type ShardOptions struct {
 
 // Defaults of ShardOptions.
 const (
-	DefaultCacheRows     = 100_000
+	DefaultCacheRows     = 50_000
 	DefaultRenderedBytes = 64 << 20
 )
 
@@ -169,18 +169,26 @@ func (sh *Shard) Apply(chunks []Chunk, now int64) error {
 		return err
 	}
 	// What is published must be durable; a commit that only forgets need not be.
-	return sh.commit(busy || len(chunks) > 0)
+	return sh.commit(busy || len(chunks) > 0, nil)
 }
 
 // Flush commits what there is to forget, durably: the last commit before a stop.
 func (sh *Shard) Flush() error {
 	sh.version = sh.store.NextVersion()
-	return sh.commit(true)
+	return sh.commit(true, nil)
 }
 
-func (sh *Shard) commit(durable bool) error {
+// commit makes the commit under way; change, where there is one, adds to it what no step does.
+func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 	b := sh.store.NewBatch()
-	if err := sh.fill(b); err != nil {
+	var err error
+	if change != nil {
+		err = change(b)
+	}
+	if err == nil {
+		err = sh.fill(b)
+	}
+	if err != nil {
 		b.Discard()
 		return err
 	}
@@ -189,10 +197,10 @@ func (sh *Shard) commit(durable bool) error {
 	}
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
 	sh.forgottenJobs = sh.forgottenJobs[:0]
-	sh.show()
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.state.turn()
+	sh.show()
 	return nil
 }
 
@@ -225,9 +233,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 			b.SetInput(topic, &in.row)
 		}
 	}
-	for i := range sh.entries {
-		b.Enqueue(sh.entries[i])
-	}
+	b.Enqueue(sh.entries...)
 	return sh.dropRetired(b)
 }
 

@@ -19,7 +19,9 @@ type person struct {
 	key       personKey
 	row       store.Identity
 	known     bool // the identity has been seen before, or in this commit
+	stored    bool // the store has its row: it was seen before this commit
 	dirty     bool
+	own       profile.ID           // of the profile whose root it is; zero until asked for
 	fragments map[string]*fragment // by dataset
 	dropped   []string             // datasets whose fragments this commit deletes
 	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
@@ -53,6 +55,7 @@ type clusterKey struct {
 // cluster is a cluster's members; none: the cluster does not exist.
 type cluster struct {
 	members []profile.Identity
+	stored  bool // the store has its row
 	dirty   bool
 }
 
@@ -72,6 +75,7 @@ type decided struct {
 // writer reads through it, so it is always right; it stays between commits as a bounded cache.
 type state struct {
 	reader   *store.Reader
+	last     *person // asked for; most are asked for several times running
 	people   cache[personKey, person]
 	links    cache[linkKey, link]
 	clusters cache[clusterKey, cluster]
@@ -108,8 +112,11 @@ func newState(reader *store.Reader, size int) *state {
 // person returns an identity, known or not.
 func (s *state) person(class string, id profile.Identity) (*person, error) {
 	key := personKey{class, id}
-	if p := s.people.get(key); p != nil {
-		return p, nil
+	if s.last != nil && s.last.key == key {
+		return s.last, nil
+	}
+	if s.last = s.people.get(key); s.last != nil {
+		return s.last, nil
 	}
 	row, err := s.reader.Identity(class, id)
 	if err != nil {
@@ -117,9 +124,10 @@ func (s *state) person(class string, id profile.Identity) (*person, error) {
 	}
 	p := &person{key: key}
 	if row != nil {
-		p.row, p.known = *row, true
+		p.row, p.known, p.stored = *row, true, true
 	}
 	s.people.put(key, p)
+	s.last = p
 	return p, nil
 }
 
@@ -164,16 +172,34 @@ func (s *state) link(class string, a, b profile.Identity) (*link, error) {
 	if l := s.links.get(key); l != nil {
 		return l, nil
 	}
-	row, err := s.reader.Link(class, a, b)
-	if err != nil {
-		return nil, err
-	}
-	l := &link{isNew: row == nil}
-	if row != nil {
-		l.row = *row
+	l := &link{isNew: true}
+	if !s.isNew(class, a) && !s.isNew(class, b) {
+		row, err := s.reader.Link(class, a, b)
+		if err != nil {
+			return nil, err
+		}
+		if row != nil {
+			l.row, l.isNew = *row, false
+		}
 	}
 	s.links.put(key, l)
 	return l, nil
+}
+
+// isNew reports whether an identity is known to have no row in the store, and so no links there.
+func (s *state) isNew(class string, id profile.Identity) bool {
+	p := s.people.get(personKey{class, id})
+	return p != nil && !p.stored
+}
+
+// born notes what is certain of the profile of an identity that was never seen before: it has no
+// cluster and nothing was ever decided about it. That saves asking the store.
+func (s *state) born(e *Entity, id profile.ID) {
+	s.clusters.put(clusterKey{e.Name, id}, &cluster{})
+	for i := range e.Policies {
+		ref := store.ProfileRef{Class: e.Name, Policy: e.Policies[i].Name, ID: id}
+		s.profiles.put(ref, &decided{})
+	}
 }
 
 // cluster returns a cluster, without members where it does not exist.
@@ -188,7 +214,7 @@ func (s *state) cluster(class string, id profile.ID) (*cluster, error) {
 	}
 	c := &cluster{}
 	if row != nil {
-		c.members = row.Members
+		c.members, c.stored = row.Members, true
 	}
 	s.clusters.put(key, c)
 	return c, nil
@@ -270,12 +296,7 @@ func (s *state) write(b *store.Batch) {
 	}
 	for _, key := range s.dirtyClusters {
 		c := s.clusters.get(key)
-		c.dirty = false
-		if len(c.members) == 0 {
-			b.DeleteCluster(key.class, key.id)
-			continue
-		}
-		b.SetCluster(key.class, key.id, &store.Cluster{Members: c.members})
+		s.writeCluster(b, key, c)
 	}
 	for _, key := range s.dirtyEventIDs {
 		e := s.eventIDs.get(key)
@@ -296,6 +317,19 @@ func (s *state) write(b *store.Batch) {
 	clear(s.setEvents)
 }
 
+// writeCluster writes a cluster; one that came and went within the commit leaves no trace.
+func (s *state) writeCluster(b *store.Batch, key clusterKey, c *cluster) {
+	c.dirty = false
+	switch {
+	case len(c.members) > 0:
+		b.SetCluster(key.class, key.id, &store.Cluster{Members: c.members})
+		c.stored = true
+	case c.stored:
+		b.DeleteCluster(key.class, key.id)
+		c.stored = false
+	}
+}
+
 func (s *state) writePerson(b *store.Batch, p *person) {
 	b.SetIdentity(p.key.class, p.key.id, &p.row)
 	for _, dataset := range p.row.Fragments {
@@ -313,12 +347,13 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 			b.DeleteFragment(ref)
 		}
 	}
-	p.dirty, p.dropped = false, nil
+	p.dirty, p.stored, p.dropped = false, true, nil
 	p.newLinks = nil
 }
 
 // turn drops what has not been used for long. Call it after a commit.
 func (s *state) turn() {
+	s.last = nil
 	s.people.turn()
 	s.links.turn()
 	s.clusters.turn()

@@ -191,11 +191,13 @@ func (s *Stats) consumed(tp TopicPartition, next int64) {
 	s.mu.f.Positions[tp] = next
 }
 
-// input notes the state of an input topic, durably.
+// input notes the state of an input topic, durably. What is not configured any more is left out.
 func (s *Stats) input(topic string, status InputStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.f.Inputs[topic] = status
+	if _, configured := s.mu.f.Inputs[topic]; configured {
+		s.mu.f.Inputs[topic] = status
+	}
 }
 
 // positions returns a copy of all positions.

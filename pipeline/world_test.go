@@ -125,6 +125,7 @@ type world struct {
 	t         testing.TB
 	model     *pipeline.Model
 	log       *memlog.Log
+	sink      pipeline.Sink // of the log, unless a test puts another in its place
 	fs        *vfs.MemFS
 	store     *store.Store
 	shard     *pipeline.Shard
@@ -133,6 +134,10 @@ type world struct {
 	next      map[pipeline.TopicPartition]int64
 	read      map[pipeline.TopicPartition]int // output records seen by emitted
 	now       time.Time
+
+	outputs     int32  // partitions of each output topic, as the shard is told
+	writer      string // transactional id
+	atLeastOnce bool
 }
 
 func newWorld(t testing.TB, inputPartitions int32) *world {
@@ -147,7 +152,8 @@ func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
 	t.Helper()
 	w := &world{t: t, model: testModel(t), log: memlog.New(o),
 		fs: vfs.NewCrashableMem(), now: time.Unix(1_700_000_000, 0).UTC(),
-		read: map[pipeline.TopicPartition]int{}}
+		read:    map[pipeline.TopicPartition]int{},
+		outputs: 2, writer: "test.0"}
 	if change != nil {
 		change(w.model)
 	}
@@ -159,6 +165,7 @@ func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
 		w.log.CreateTopic(topic, 2)
 	}
 	w.decoder = pipeline.NewDecoder(w.model)
+	w.sink = w.log.Sink()
 	w.open()
 	return w
 }
@@ -166,27 +173,42 @@ func newWorldOn(t testing.TB, o memlog.Options, inputPartitions int32,
 // open opens store, shard and publisher, at first or again.
 func (w *world) open() {
 	w.t.Helper()
+	w.must(w.tryOpen())
+}
+
+// tryOpen does, and gives the error of the publisher.
+func (w *world) tryOpen() error {
+	w.t.Helper()
 	var err error
 	w.store, err = store.Open("store", store.Options{FS: w.fs, CacheBytes: 8 << 20,
 		MemtableBytes: 1 << 20})
 	w.must(err)
 	partitions := map[string]int32{}
 	for _, topic := range w.model.OutputTopics() {
-		partitions[topic] = 2
+		partitions[topic] = w.outputs
 	}
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
 		Partitions: partitions, CacheRows: 20})
 	w.must(err)
-	w.publisher = pipeline.NewPublisher(w.shard, w.log.Sink(), pipeline.PublisherOptions{
-		TransactionalID: "test.0", Log: slog.New(slog.DiscardHandler),
+	w.publisher = pipeline.NewPublisher(w.shard, w.sink, pipeline.PublisherOptions{
+		TransactionalID: w.writer, AtLeastOnce: w.atLeastOnce,
+		Log:  slog.New(slog.DiscardHandler),
 		Now:  func() time.Time { return w.now },
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
-	w.must(w.publisher.Open(context.Background()))
 	w.next = map[pipeline.TopicPartition]int64{}
 	for tp, next := range w.shard.Stats().Figures().Positions {
 		w.next[tp] = next
 	}
+	return w.publisher.Open(w.ctx())
+}
+
+// ctx is the life of the present run: a test can end it with its sink.
+func (w *world) ctx() context.Context {
+	if s, ok := w.sink.(interface{ life() context.Context }); ok {
+		return s.life()
+	}
+	return context.Background()
 }
 
 // check holds the whole store to its invariants.

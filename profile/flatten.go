@@ -17,8 +17,7 @@ const (
 // Flatten turns a record into leaves, sorted by path, all stamped s: objects are descended into,
 // scalars and arrays are leaves, empty objects say nothing. A null becomes an unset or nothing.
 func Flatten(record Value, s Stamp, nulls Nulls) []Leaf {
-	var leaves []Leaf
-	leaves = flattenInto(leaves, "", record, nulls)
+	leaves := flattenInto(make([]Leaf, 0, countLeaves(record)), "", record, nulls)
 	for i := range leaves {
 		leaves[i].Stamp = s
 	}
@@ -31,6 +30,18 @@ func SortLeaves(leaves []Leaf) {
 	slices.SortFunc(leaves, func(a, b Leaf) int {
 		return strings.Compare(string(a.Path), string(b.Path))
 	})
+}
+
+// countLeaves counts the leaves of v, nulls included.
+func countLeaves(v Value) int {
+	if v.Kind() != KindObject {
+		return 1
+	}
+	n := 0
+	for i := range v.Len() {
+		n += countLeaves(v.Item(i))
+	}
+	return n
 }
 
 func flattenInto(leaves []Leaf, at Path, v Value, nulls Nulls) []Leaf {

@@ -48,6 +48,10 @@ func (f *Fragment) Newest() Stamp {
 
 // Join merges g into f, and reports whether f changed. g is not modified; leaves may be shared.
 func (f *Fragment) Join(g *Fragment) (changed bool) {
+	if f.IsZero() {
+		*f = Fragment{Floor: g.Floor, Leaves: slices.Clip(g.Leaves)}
+		return !g.IsZero()
+	}
 	if f.Floor.Before(g.Floor) {
 		f.Floor = g.Floor
 		changed = true

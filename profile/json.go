@@ -45,9 +45,9 @@ func AppendJSON(dst []byte, v Value) []byte {
 // AppendAttributes appends leaves, sorted by path, as one nested JSON object.
 func AppendAttributes(dst []byte, leaves []MergedLeaf) []byte {
 	dst = append(dst, '{')
-	var open []string // segments of the objects open at this point
+	var open, segments []string // open: segments of the objects open at this point
 	for i := range leaves {
-		segments := leaves[i].Path.Segments()
+		segments = leaves[i].Path.AppendSegments(segments[:0])
 		parents := segments[:len(segments)-1]
 		shared := commonPrefix(open, parents)
 		for range len(open) - shared {

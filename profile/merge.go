@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -57,11 +56,18 @@ type Merged struct {
 func (p Policy) Merge(sources []Source) Merged {
 	merged := Merged{Sources: sources}
 	candidates := gather(sources)
-	slices.SortFunc(candidates, func(a, b MergedLeaf) int {
-		return cmp.Or(strings.Compare(string(a.Path), string(b.Path)), b.Stamp.Compare(a.Stamp))
-	})
+	if len(sources) > 1 { // the leaves of one fragment are sorted
+		slices.SortFunc(candidates, byPathNewestFirst)
+	}
 	merged.Leaves = winners(candidates)
 	return merged
+}
+
+func byPathNewestFirst(a, b MergedLeaf) int {
+	if order := strings.Compare(string(a.Path), string(b.Path)); order != 0 {
+		return order
+	}
+	return b.Stamp.Compare(a.Stamp)
 }
 
 func gather(sources []Source) []MergedLeaf {

@@ -70,13 +70,20 @@ func (p Path) Segments() []string {
 	if p == "" {
 		return nil
 	}
-	parts := strings.Split(string(p), pathSeparator)
-	for i, part := range parts {
-		if strings.IndexByte(part, 1) >= 0 {
-			parts[i] = segmentUnescaper.Replace(part)
+	return p.AppendSegments(make([]string, 0, strings.Count(string(p), pathSeparator)+1))
+}
+
+// AppendSegments appends the segments of p to dst.
+func (p Path) AppendSegments(dst []string) []string {
+	for rest, more := string(p), p != ""; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, pathSeparator)
+		if strings.IndexByte(segment, 1) >= 0 {
+			segment = segmentUnescaper.Replace(segment)
 		}
+		dst = append(dst, segment)
 	}
-	return parts
+	return dst
 }
 
 // String gives the dotted notation that [ParsePath] reads.

@@ -37,11 +37,13 @@ type Stamp struct {
 
 // Compare orders stamps by time, sequence, position.
 func (s Stamp) Compare(t Stamp) int {
-	return cmp.Or(
-		cmp.Compare(s.Time, t.Time),
-		cmp.Compare(s.Sequence, t.Sequence),
-		s.Pos.Compare(t.Pos),
-	)
+	if s.Time != t.Time { // almost always
+		return cmp.Compare(s.Time, t.Time)
+	}
+	if s.Sequence != t.Sequence {
+		return cmp.Compare(s.Sequence, t.Sequence)
+	}
+	return s.Pos.Compare(t.Pos)
 }
 
 // IsZero reports whether s is the absent stamp. A real stamp always names a topic.

@@ -151,7 +151,8 @@ func (v Value) Field(name string) Value {
 
 // At follows path through objects; null where a step is missing.
 func (v Value) At(path Path) Value {
-	for _, segment := range path.Segments() {
+	var room [8]string // deeper paths need memory of their own
+	for _, segment := range path.AppendSegments(room[:0]) {
 		v = v.Field(segment)
 	}
 	return v

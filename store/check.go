@@ -124,6 +124,8 @@ func (c *checker) row(key, value []byte) {
 	case spaceOutbox:
 		c.sum.Outbox++
 		c.outboxRow(key, value)
+	case spaceFloor:
+		c.floorRow(key, value)
 	case spacePosition:
 		c.sum.Positions++
 		c.positionRow(key, value)
@@ -394,11 +396,20 @@ func (c *checker) outboxRow(key, value []byte) {
 		return
 	}
 	seq := binary.BigEndian.Uint64(key[1:])
-	if _, err := c.dict.decodeEntry(value); err != nil {
+	if err := c.dict.decodeEntry(value, &Entry{}); err != nil {
 		c.problem("outbox", fmt.Sprint(seq), "%v", err)
 	}
 	if seq >= c.state.nextSeq {
 		c.problem("outbox", fmt.Sprint(seq), "lies beyond the next number %d", c.state.nextSeq)
+	}
+}
+
+func (c *checker) floorRow(key, value []byte) {
+	topic, partition, err := c.dict.cutPosition(key[1:])
+	d := c.dict.decode(value)
+	if floor := d.int(); err != nil || d.done() != nil || floor < 0 {
+		c.problem("floor", fmt.Sprintf("%s/%d", topic, partition), "is no offset: %v",
+			errors.Join(err, d.done()))
 	}
 }
 

@@ -24,8 +24,10 @@ type encoder struct {
 	err  error
 }
 
-func (s *dictionary) encode() *encoder { return &encoder{dict: s, buf: []byte{rowVersion}} }
+// start begins a row in the memory of the one before.
+func (e *encoder) start() { e.buf = append(e.buf[:0], rowVersion) }
 
+// done returns the row, good until the next start.
 func (e *encoder) done() ([]byte, error) { return e.buf, e.err }
 
 func (e *encoder) byte(b byte)       { e.buf = append(e.buf, b) }

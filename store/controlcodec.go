@@ -2,13 +2,11 @@ package store
 
 // Encoding and decoding of the rows of control records, jobs and timers, side by side.
 
-func (d *dictionary) encodeOrders(row *Orders) ([]byte, error) {
-	e := d.encode()
+func encodeOrders(e *encoder, row *Orders) {
 	for _, order := range [2]*Order{&row.Together, &row.Apart} {
 		e.stamp(order.Stamp)
 		e.flag(order.On)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeOrders(src []byte) (*Orders, error) {
@@ -20,8 +18,7 @@ func (d *dictionary) decodeOrders(src []byte) (*Orders, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeApplied(row *Applied) ([]byte, error) {
-	e := d.encode()
+func encodeApplied(e *encoder, row *Applied) {
 	e.text(row.Op)
 	e.text(row.Class)
 	e.position(row.Cause)
@@ -30,7 +27,6 @@ func (d *dictionary) encodeApplied(row *Applied) ([]byte, error) {
 	e.uint(row.Events)
 	e.uint(row.Links)
 	e.text(row.Job)
-	return e.done()
 }
 
 func (d *dictionary) decodeApplied(src []byte) (*Applied, error) {
@@ -41,8 +37,7 @@ func (d *dictionary) decodeApplied(src []byte) (*Applied, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeJob(row *Job) ([]byte, error) {
-	e := d.encode()
+func encodeJob(e *encoder, row *Job) {
 	e.text(row.Kind)
 	e.bytes(row.Args)
 	e.bytes(row.Cursor)
@@ -52,7 +47,6 @@ func (d *dictionary) encodeJob(row *Job) ([]byte, error) {
 	e.position(row.Cause)
 	e.int(row.Created)
 	e.int(row.Finished)
-	return e.done()
 }
 
 func (d *dictionary) decodeJob(src []byte) (*Job, error) {

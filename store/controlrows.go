@@ -52,18 +52,18 @@ func jobKey(id string) []byte     { return append([]byte{spaceJob}, id...) }
 // SetOrders writes what operators have said about a pair, under both ends.
 func (b *Batch) SetOrders(class string, a, c profile.Identity, row *Orders) {
 	key, err := b.store.dict.ordersKey(class, a, c)
-	set(b, key, err, row, b.store.dict.encodeOrders)
+	set(b, key, err, row, encodeOrders)
 	key, err = b.store.dict.ordersKey(class, c, a)
-	set(b, key, err, row, b.store.dict.encodeOrders)
+	set(b, key, err, row, encodeOrders)
 }
 
 // SetApplied writes what became of the control record with an id.
 func (b *Batch) SetApplied(id string, row *Applied) {
-	set(b, appliedKey(id), nil, row, b.store.dict.encodeApplied)
+	set(b, appliedKey(id), nil, row, encodeApplied)
 }
 
 // SetJob writes a job.
-func (b *Batch) SetJob(row *Job) { set(b, jobKey(row.ID), nil, row, b.store.dict.encodeJob) }
+func (b *Batch) SetJob(row *Job) { set(b, jobKey(row.ID), nil, row, encodeJob) }
 
 // DeleteJob forgets a job.
 func (b *Batch) DeleteJob(id string) { b.delete(jobKey(id), nil) }

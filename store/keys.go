@@ -18,6 +18,7 @@ import (
 //	c class id                                   cluster
 //	p class policy id                            what was last decided about a merged profile
 //	o seq                                        outbox entry
+//	f topic partition                            floor of an output partition
 //	s topic partition                            input position
 //	a id                                         what became of a control record
 //	j id                                         job
@@ -35,6 +36,7 @@ const (
 	spaceCluster  = 'c'
 	spaceProfile  = 'p'
 	spaceOutbox   = 'o'
+	spaceFloor    = 'f'
 	spacePosition = 's'
 	spaceInput    = 'i'
 	spaceMeta     = 'm'

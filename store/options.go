@@ -70,6 +70,13 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Engine returns the engine's options as a store opens it, for the benchmark's comparison with the
+// bare engine, and what releases their cache. Call it on options with defaults.
+func (o Options) Engine() (options *pebble.Options, release func()) {
+	cache := pebble.NewCache(o.CacheBytes)
+	return o.pebbleOptions(cache), cache.Unref
+}
+
 // pebbleOptions tunes the engine for one writer of small batches and point reads that are mostly
 // negative (event ids) or hot (identities): big memtables, few large files in level 0, bloom
 // filters everywhere.

@@ -64,9 +64,12 @@ func (e *Entry) pointer() pointer {
 // and end and which pointers can still absorb a further change.
 //
 // An entry is frozen from the moment it is taken for publishing until it is acknowledged, and every
-// entry that was there when the store was opened counts as frozen. A change of a profile whose
-// entry is frozen needs a new entry; otherwise the old entry covers it, as its content is read
-// later.
+// entry that was there when the store was opened counts as frozen: it may have been published. A
+// change of a profile whose entry is frozen needs a new entry; otherwise the old entry covers it,
+// as its content is read later.
+//
+// So of the entries left over from an earlier run several can point to the same profile, and would
+// all read what is newest now. Only the last of them is given out.
 type outbox struct {
 	mu struct {
 		sync.Mutex
@@ -74,9 +77,21 @@ type outbox struct {
 		taken  uint64             // entries below are frozen
 		open   map[pointer]uint64 // unfrozen pointer entries
 		acked  []uint64           // acknowledged, to be deleted by the next commit
+		floors map[landing]int64  // of output partitions, to be written by the next commit
 		depth  int                // entries not yet acknowledged
 		signal chan struct{}      // holds a token when entries wait to be taken
+
+		// last holds, for each pointer left over, its last entry; leftOver is where those end. nil
+		// once all have been taken.
+		last     map[pointer]uint64
+		leftOver uint64
 	}
+}
+
+// landing names an output partition.
+type landing struct {
+	topic     string
+	partition int32
 }
 
 // Taken is a run of frozen entries and the snapshot they are to be read from.
@@ -95,36 +110,70 @@ func (s *Store) Take(limit int) (Taken, error) {
 		return Taken{}, nil
 	}
 	snapshot := s.Snapshot()
-	entries, err := s.readEntries(snapshot, o.mu.taken, limit)
-	if err != nil {
+	limit = int(min(uint64(limit), o.mu.next-o.mu.taken))
+	for {
+		entries, err := readEntries(&snapshot.Reader, o.mu.taken, limit)
+		if err == nil && len(entries) > 0 {
+			if entries = o.freezeLocked(entries); len(entries) == 0 {
+				continue
+			}
+			return Taken{Entries: entries, Snapshot: snapshot}, nil
+		}
 		snapshot.Close()
-		return Taken{}, fmt.Errorf("reading the outbox: %w", err)
-	}
-	if len(entries) == 0 {
-		snapshot.Close()
+		if err != nil {
+			return Taken{}, fmt.Errorf("reading the outbox: %w", err)
+		}
 		o.mu.taken = o.mu.next
 		return Taken{}, nil
 	}
+}
+
+// freezeLocked marks entries as taken and returns those that no later entry covers.
+func (o *outbox) freezeLocked(entries []Entry) []Entry {
+	o.mu.taken = entries[len(entries)-1].Seq + 1
+	kept := entries[:0]
 	for i := range entries {
-		if p := entries[i].pointer(); o.mu.open[p] == entries[i].Seq {
+		e := &entries[i]
+		p := e.pointer()
+		if o.mu.open[p] == e.Seq {
 			delete(o.mu.open, p)
 		}
+		if last, ok := o.mu.last[p]; ok && e.Kind != EntryRecord && last != e.Seq {
+			o.ackLocked(e.Seq)
+			continue
+		}
+		kept = append(kept, *e)
 	}
-	o.mu.taken = entries[len(entries)-1].Seq + 1
+	if o.mu.taken >= o.mu.leftOver {
+		o.mu.last = nil
+	}
 	if o.mu.taken != o.mu.next {
 		o.wake()
 	}
-	return Taken{Entries: entries, Snapshot: snapshot}, nil
+	return kept
 }
 
 // Waiting receives a token when there may be entries to take.
 func (s *Store) Waiting() <-chan struct{} { return s.outbox.mu.signal }
 
-// Ack says that the entries have been published. The next commit forgets them.
+// Ack says that the entries have been published, or need not be. The next commit forgets them.
 func (s *Store) Ack(seqs ...uint64) {
-	o := &s.outbox
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	s.outbox.ackLocked(seqs...)
+}
+
+// AckLanded says that the entries have landed in an output partition, and that everything which
+// has not been acknowledged lands there at floor or later. The next commit forgets the entries and
+// writes the floor.
+func (s *Store) AckLanded(topic string, partition int32, floor int64, seqs ...uint64) {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	s.outbox.ackLocked(seqs...)
+	s.outbox.mu.floors[landing{topic, partition}] = floor
+}
+
+func (o *outbox) ackLocked(seqs ...uint64) {
 	o.mu.acked = append(o.mu.acked, seqs...)
 	o.mu.depth -= len(seqs)
 }
@@ -161,19 +210,33 @@ func (o *outbox) enqueueLocked(b *Batch) error {
 				continue
 			}
 			o.mu.open[e.pointer()] = o.mu.next
+			if _, left := o.mu.last[e.pointer()]; left {
+				o.mu.last[e.pointer()] = o.mu.next
+			}
 		}
-		row, err := b.store.dict.encodeEntry(e)
-		if err != nil {
-			return err
-		}
-		if err := b.pb.Set(outboxKey(nil, o.mu.next), row, nil); err != nil {
-			return err
+		set(b, outboxKey(b.key[:0], o.mu.next), nil, e, encodeEntry)
+		if b.err != nil {
+			return b.err
 		}
 		o.mu.next++
 		o.mu.depth++
 	}
 	for _, seq := range o.mu.acked {
-		if err := b.pb.SingleDelete(outboxKey(nil, seq), nil); err != nil {
+		b.key = outboxKey(b.key[:0], seq)
+		if err := b.pb.SingleDelete(b.key, nil); err != nil {
+			return err
+		}
+	}
+	for at, floor := range o.mu.floors {
+		key, err := b.store.dict.floorKey(at.topic, at.partition)
+		if err != nil {
+			return err
+		}
+		row, err := b.store.dict.encodeFloor(floor)
+		if err != nil {
+			return err
+		}
+		if err := b.pb.Set(key, row, nil); err != nil {
 			return err
 		}
 	}
@@ -183,6 +246,7 @@ func (o *outbox) enqueueLocked(b *Batch) error {
 // committedLocked is called once the batch is in the store.
 func (o *outbox) committedLocked() {
 	o.mu.acked = o.mu.acked[:0]
+	clear(o.mu.floors)
 	if o.mu.taken != o.mu.next {
 		o.wake()
 	}
@@ -190,7 +254,7 @@ func (o *outbox) committedLocked() {
 
 // readEntries reads entries from seq on. It seeks to seq, past the tombstones of what was
 // published.
-func (s *Store) readEntries(r *Snapshot, from uint64, limit int) ([]Entry, error) {
+func readEntries(r *Reader, from uint64, limit int) ([]Entry, error) {
 	iter, err := r.src.NewIter(&pebble.IterOptions{
 		LowerBound: outboxKey(nil, from), UpperBound: []byte{spaceOutbox + 1},
 	})
@@ -198,16 +262,40 @@ func (s *Store) readEntries(r *Snapshot, from uint64, limit int) ([]Entry, error
 		return nil, err
 	}
 	defer iter.Close()
-	var entries []Entry
+	entries := make([]Entry, 0, limit)
 	for iter.First(); iter.Valid() && len(entries) < limit; iter.Next() {
-		entry, err := s.dict.decodeEntry(iter.Value())
-		if err != nil {
+		entry := Entry{Seq: binary.BigEndian.Uint64(iter.Key()[1:])}
+		if err := r.dict.decodeEntry(iter.Value(), &entry); err != nil {
 			return nil, err
 		}
-		entry.Seq = binary.BigEndian.Uint64(iter.Key()[1:])
-		entries = append(entries, *entry)
+		entries = append(entries, entry)
 	}
 	return entries, iter.Error()
+}
+
+// LeftOver calls fn for each entry of the outbox, in order, until fn fails. last: no later entry
+// points to the same. It is meant for the time between Open and the first Take.
+func (s *Store) LeftOver(fn func(e *Entry, last bool) error) error {
+	const page = 1000
+	for from := uint64(0); ; {
+		entries, err := readEntries(s.Reader(), from, page)
+		if err != nil {
+			return fmt.Errorf("reading the outbox: %w", err)
+		}
+		for i := range entries {
+			e := &entries[i]
+			s.outbox.mu.Lock()
+			seq, found := s.outbox.mu.last[e.pointer()]
+			s.outbox.mu.Unlock()
+			if err := fn(e, !found || seq == e.Seq); err != nil {
+				return err
+			}
+		}
+		if len(entries) < page {
+			return nil
+		}
+		from = entries[len(entries)-1].Seq + 1
+	}
 }
 
 // openOutbox finds the ends of the outbox. All entries found count as frozen for the purpose of
@@ -215,21 +303,22 @@ func (s *Store) readEntries(r *Snapshot, from uint64, limit int) ([]Entry, error
 func (s *Store) openOutbox(next uint64) error {
 	o := &s.outbox
 	o.mu.open = map[pointer]uint64{}
+	o.mu.last = map[pointer]uint64{}
+	o.mu.floors = map[landing]int64{}
 	o.mu.signal = make(chan struct{}, 1) // a token, not a queue
-	o.mu.next, o.mu.taken = next, next
-	iter, err := s.db.NewIter(prefixBounds([]byte{spaceOutbox}))
-	if err != nil {
-		return err
-	}
-	defer iter.Close()
-	for iter.First(); iter.Valid(); iter.Next() {
+	o.mu.next, o.mu.taken, o.mu.leftOver = next, next, next
+	err := s.LeftOver(func(e *Entry, _ bool) error {
 		if o.mu.depth == 0 {
-			o.mu.taken = binary.BigEndian.Uint64(iter.Key()[1:])
+			o.mu.taken = e.Seq
+		}
+		if e.Kind != EntryRecord {
+			o.mu.last[e.pointer()] = e.Seq
 		}
 		o.mu.depth++
-	}
+		return nil
+	})
 	if o.mu.depth > 0 {
 		o.wake()
 	}
-	return iter.Error()
+	return err
 }

@@ -6,8 +6,7 @@ import (
 
 // Encoding and decoding of each row, side by side.
 
-func (d *dictionary) encodeIdentity(row *Identity) ([]byte, error) {
-	e := d.encode()
+func encodeIdentity(e *encoder, row *Identity) {
 	e.int(row.FirstSeen)
 	e.id(row.Cluster)
 	e.uint(row.Version)
@@ -16,7 +15,6 @@ func (d *dictionary) encodeIdentity(row *Identity) ([]byte, error) {
 	e.stamp(row.Floor)
 	e.stamp(row.Unlinked)
 	e.flag(row.Ordered)
-	return e.done()
 }
 
 func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
@@ -28,8 +26,7 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeLink(row *Link) ([]byte, error) {
-	e := d.encode()
+func encodeLink(e *encoder, row *Link) {
 	e.count(len(row.Assertions))
 	for i := range row.Assertions {
 		a := &row.Assertions[i]
@@ -37,7 +34,6 @@ func (d *dictionary) encodeLink(row *Link) ([]byte, error) {
 		e.stamp(a.First)
 		e.stamp(a.Latest)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeLink(src []byte) (*Link, error) {
@@ -51,29 +47,22 @@ func (d *dictionary) decodeLink(src []byte) (*Link, error) {
 }
 
 // A fragment's leaves share few stamps, so these come first and leaves refer to them by index.
-func (d *dictionary) encodeFragment(f *profile.Fragment) ([]byte, error) {
-	e := d.encode()
+func encodeFragment(e *encoder, f *profile.Fragment) {
 	e.stamp(f.Floor)
-	index := map[profile.Stamp]uint64{}
-	var stamps []profile.Stamp
+	var known stamps
 	for i := range f.Leaves {
-		s := f.Leaves[i].Stamp
-		if _, ok := index[s]; !ok {
-			index[s] = uint64(len(stamps))
-			stamps = append(stamps, s)
-		}
+		known.add(f.Leaves[i].Stamp)
 	}
-	e.count(len(stamps))
-	for _, s := range stamps {
+	e.count(len(known.list))
+	for _, s := range known.list {
 		e.stamp(s)
 	}
 	e.count(len(f.Leaves))
 	for i := range f.Leaves {
 		e.text(string(f.Leaves[i].Path))
-		e.uint(index[f.Leaves[i].Stamp])
+		e.uint(known.find(f.Leaves[i].Stamp))
 		e.value(f.Leaves[i].Value)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeFragment(src []byte) (*profile.Fragment, error) {
@@ -99,11 +88,9 @@ func (d *dictionary) decodeFragment(src []byte) (*profile.Fragment, error) {
 	return f, r.done()
 }
 
-func (d *dictionary) encodeEvent(row *Event) ([]byte, error) {
-	e := d.encode()
+func encodeEvent(e *encoder, row *Event) {
 	e.stamp(row.Stamp)
 	e.value(row.Body)
-	return e.done()
 }
 
 func (d *dictionary) decodeEvent(src []byte) (*Event, error) {
@@ -112,8 +99,7 @@ func (d *dictionary) decodeEvent(src []byte) (*Event, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeEventID(row *EventID) ([]byte, error) {
-	e := d.encode()
+func encodeEventID(e *encoder, row *EventID) {
 	e.stamp(row.Deleted)
 	e.stamp(row.Stamp)
 	if !row.Stamp.IsZero() {
@@ -121,7 +107,6 @@ func (d *dictionary) encodeEventID(row *EventID) ([]byte, error) {
 		e.identity(row.Identity)
 		e.flag(row.Hidden)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
@@ -135,13 +120,11 @@ func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeCluster(row *Cluster) ([]byte, error) {
-	e := d.encode()
+func encodeCluster(e *encoder, row *Cluster) {
 	e.count(len(row.Members))
 	for _, id := range row.Members {
 		e.identity(id)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeCluster(src []byte) (*Cluster, error) {
@@ -153,8 +136,7 @@ func (d *dictionary) decodeCluster(src []byte) (*Cluster, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeProfile(row *Profile) ([]byte, error) {
-	e := d.encode()
+func encodeProfile(e *encoder, row *Profile) {
 	e.uint(row.Version)
 	e.raw(row.Digest[:])
 	e.int(row.Time)
@@ -166,7 +148,6 @@ func (d *dictionary) encodeProfile(row *Profile) ([]byte, error) {
 	if row.Dead {
 		e.id(row.Survivor)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
@@ -181,8 +162,7 @@ func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodePosition(row *Position) ([]byte, error) {
-	e := d.encode()
+func encodePosition(e *encoder, row *Position) {
 	e.int(row.Next)
 	e.int(row.MaxTime)
 	e.raw(row.Topic[:])
@@ -193,7 +173,6 @@ func (d *dictionary) encodePosition(row *Position) ([]byte, error) {
 		e.int(int64(row.Anchor.Epoch))
 		e.uint(uint64(row.Anchor.Sum))
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodePosition(src []byte) (*Position, error) {
@@ -208,8 +187,7 @@ func (d *dictionary) decodePosition(src []byte) (*Position, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeInput(row *Input) ([]byte, error) {
-	e := d.encode()
+func encodeInput(e *encoder, row *Input) {
 	e.byte(byte(row.State))
 	e.text(row.Reason)
 	e.int(row.Since)
@@ -222,7 +200,6 @@ func (d *dictionary) encodeInput(row *Input) ([]byte, error) {
 		e.int(row.Break.LogStart)
 		e.int(row.Break.End)
 	}
-	return e.done()
 }
 
 func (d *dictionary) decodeInput(src []byte) (*Input, error) {
@@ -240,8 +217,7 @@ func (d *dictionary) decodeInput(src []byte) (*Input, error) {
 	return row, r.done()
 }
 
-func (d *dictionary) encodeEntry(row *Entry) ([]byte, error) {
-	e := d.encode()
+func encodeEntry(e *encoder, row *Entry) {
 	e.byte(byte(row.Kind))
 	e.name(row.Topic)
 	e.uint(uint64(uint32(row.Partition)))
@@ -262,12 +238,12 @@ func (d *dictionary) encodeEntry(row *Entry) ([]byte, error) {
 			e.nullable(h.Value)
 		}
 	}
-	return e.done()
 }
 
-func (d *dictionary) decodeEntry(src []byte) (*Entry, error) {
+// decodeEntry fills in everything but the number, which is the key.
+func (d *dictionary) decodeEntry(src []byte, row *Entry) error {
 	r := d.decode(src)
-	row := &Entry{Kind: EntryKind(r.byte())}
+	row.Kind = EntryKind(r.byte())
 	row.Topic = r.name()
 	row.Partition = int32(r.uint())
 	switch row.Kind {
@@ -284,5 +260,5 @@ func (d *dictionary) decodeEntry(src []byte) (*Entry, error) {
 	default:
 		r.fail(errCorrupt)
 	}
-	return row, r.done()
+	return r.done()
 }

@@ -97,6 +97,39 @@ func (s *Store) NextVersion() uint64 {
 	return s.mu.incarnation<<commitBits | (s.mu.commit + 1)
 }
 
+// Incarnation is the life that the store is in: it rises whenever the store turns out to be older
+// than what was published from it.
+func (s *Store) Incarnation() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.incarnation
+}
+
+// NextSequence is the number that the next entry of the outbox gets.
+func (s *Store) NextSequence() uint64 {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	return s.outbox.mu.next
+}
+
+// Advance begins another life: the next commit writes down, and the next versions carry, an
+// incarnation above those known, and entries are numbered from sequence on at the least. It fails
+// once versions would leave the range that is exact in doubles.
+func (s *Store) Advance(above, sequence uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	incarnation := max(s.mu.incarnation, above) + 1
+	if incarnation > maxIncarnation {
+		return fmt.Errorf("beginning incarnation %d: there are no more than %d", incarnation,
+			maxIncarnation)
+	}
+	s.mu.incarnation = incarnation
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	s.outbox.mu.next = max(s.outbox.mu.next, sequence)
+	return nil
+}
+
 // Commit applies b: rows, outbox entries, the forgetting of acknowledged entries, the commit
 // number. With durable false it may be lost in a crash, together with all later commits.
 func (s *Store) Commit(b *Batch, durable bool) error {

@@ -71,7 +71,8 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	publisher := pipeline.NewPublisher(shard, d.client.Sink(), pipeline.PublisherOptions{
-		TransactionalID: d.cfg.TransactionalID(), Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
+		TransactionalID: d.cfg.TransactionalID(), AtLeastOnce: d.cfg.AtLeastOnce(),
+		SideBySide: true, Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
 	})
 	d.pipeline = pipeline.NewPipeline(shard, publisher, d.client.Source(), d.log)
 	d.pipeline.Options = d.cfg.PipelineOptions()
@@ -174,7 +175,7 @@ func (d *daemon) ready() error {
 	case <-d.pipeline.Ready():
 		return nil
 	default:
-		return errors.New("the pipeline has not started reading yet")
+		return errors.New("the pipeline has not found and begun to read every input topic yet")
 	}
 }
 

@@ -37,7 +37,8 @@ type library struct {
 
 var libraries = []library{
 	{"github.com/linkedin/goavro", []string{"schemas", "examples"}},
-	{"github.com/cockroachdb/pebble", []string{"store"}},
+	// The benchmark compares the pipeline with the bare engine.
+	{"github.com/cockroachdb/pebble", []string{"store", "bench"}},
 	{"github.com/segmentio/kafka-go", []string{"kafka", "internal"}},
 	{"github.com/twmb/franz-go/pkg/kfake", []string{"broker"}},
 	{"github.com/twmb/franz-go/pkg/kmsg", []string{"kafka", "broker", "internal"}},

@@ -27,6 +27,11 @@ var goroutines = map[string]goroutine{
 		owner: "the call that tails",
 		end:   "its context",
 	},
+	"pipeline/wave.go": {
+		why:   "batches of different partitions are sent side by side",
+		owner: "the call that publishes",
+		end:   "it waits for all of them",
+	},
 	"internal/realkafka/jvm.go": {
 		why:   "a timer kills a broker that does not stop",
 		owner: "the call that stops the broker",
@@ -36,6 +41,11 @@ var goroutines = map[string]goroutine{
 		why:   "it serves while it waits for the end",
 		owner: "Server.Serve",
 		end:   "Serve waits for it",
+	},
+	"internal/conformance/continuity.go": {
+		why:   "a pipeline runs while its input is changed",
+		owner: "the test",
+		end:   "stop waits for it, and the test's cleanup stops it",
 	},
 	"internal/conformance/reading.go": {
 		why:   "a fetch has to wait while a record is appended",

@@ -26,11 +26,13 @@ type Log struct {
 
 	mu struct {
 		sync.Mutex
-		topics   map[string][]*partition
-		ids      map[string]store.TopicID
-		made     byte                        // topics so far, for their ids
-		sessions map[string]pipeline.Session // the latest of each transactional id
-		faults   faults
+		topics  map[string][]*partition
+		ids     map[string]store.TopicID
+		made    byte              // topics so far, for their ids
+		claims  map[string]*claim // by transactional id
+		nextID  int64             // of producers
+		cluster string
+		faults  faults
 	}
 }
 
@@ -45,7 +47,8 @@ func New(o Options) *Log {
 	l := &Log{options: o}
 	l.mu.topics = map[string][]*partition{}
 	l.mu.ids = map[string]store.TopicID{}
-	l.mu.sessions = map[string]pipeline.Session{}
+	l.mu.claims = map[string]*claim{}
+	l.mu.cluster = "memory"
 	return l
 }
 
@@ -101,7 +104,7 @@ func (l *Log) Sink() *Sink { return &Sink{l} }
 func (l *Log) Append(tp pipeline.TopicPartition, records ...pipeline.Record) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.mustLocked(tp).append(tp, noProducer, records)
+	return l.mustLocked(tp).append(tp, records)
 }
 
 // Records returns what the partition holds.
@@ -119,11 +122,12 @@ func (l *Log) Expire(tp pipeline.TopicPartition, offset int64) {
 }
 
 // Truncate loses the records from offset on, as an unclean election does, and begins a leader
-// epoch.
-func (l *Log) Truncate(tp pipeline.TopicPartition, offset int64) {
+// epoch. The new leader may append records before anyone can fetch.
+func (l *Log) Truncate(tp pipeline.TopicPartition, offset int64, records ...pipeline.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mustLocked(tp).truncate(offset)
+	l.mustLocked(tp).append(tp, records)
 }
 
 // Skip takes n offsets at the end for what readers do not see: markers, aborted records.
@@ -237,7 +241,9 @@ func (s *Source) fetchNow(tp pipeline.TopicPartition, offset int64) (
 			TP: tp, Offset: offset, LogStart: p.start, End: p.end,
 		}
 	}
-	return p.fetch(offset, s.l.options.FetchMaxRecords), p.changed, nil
+	got := p.fetch(offset, s.l.options.FetchMaxRecords)
+	got.Topic = s.l.mu.ids[tp.Topic]
+	return got, p.changed, nil
 }
 
 // position names the record at offset of tp.

@@ -96,7 +96,8 @@ func TestTruncate(t *testing.T) {
 func TestSequenceWraps(t *testing.T) {
 	l := newLog(Options{})
 	p := l.mustLocked(tp)
-	p.append(tp, batch{first: math.MaxInt32 - 1, last: math.MaxInt32 - 1}, nil)
+	last := batch{first: math.MaxInt32 - 1, last: math.MaxInt32 - 1}
+	p.producers[0] = &producer{batches: []batch{last}}
 	b := batchOf(pipeline.Session{}, math.MaxInt32, "a", "b") // numbers the greatest and 0
 	if _, err := l.Sink().Produce(t.Context(), b); err != nil {
 		t.Fatal(err)

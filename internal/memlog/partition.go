@@ -15,13 +15,20 @@ type partition struct {
 	start, end int64
 	epoch      int32 // of the leader
 	records    []pipeline.Record
-	producers  map[int64][]batch // what each producer with a session has written and is left
+	producers  map[int64]*producer // by id, of those that have a session
 	changed    chan struct{}
+}
+
+// producer is what a partition leader knows of a producer: the epoch of what was last appended
+// for it, be it a batch or a marker, and its last batches in that epoch.
+type producer struct {
+	epoch   int16
+	from    int64 // where the epoch began here
+	batches []batch
 }
 
 // batch is what a partition leader remembers of a batch to tell its like again.
 type batch struct {
-	session     pipeline.Session
 	first, last int32 // sequence numbers
 	base, next  int64 // offsets
 }
@@ -29,11 +36,8 @@ type batch struct {
 // window is how many batches of a producer a leader can tell again.
 const window = 5
 
-// noProducer is the batch of a writer without a session.
-var noProducer = batch{session: pipeline.Session{ID: -1, Epoch: -1}}
-
 func newPartition() *partition {
-	return &partition{changed: make(chan struct{}), producers: map[int64][]batch{}}
+	return &partition{changed: make(chan struct{}), producers: map[int64]*producer{}}
 }
 
 // wake ends the waiting of fetches.
@@ -42,7 +46,7 @@ func (p *partition) wake() {
 	p.changed = make(chan struct{})
 }
 
-func (p *partition) append(tp pipeline.TopicPartition, b batch, records []pipeline.Record) int64 {
+func (p *partition) append(tp pipeline.TopicPartition, records []pipeline.Record) int64 {
 	base := p.end
 	for _, r := range records {
 		r.Pos = position(tp, p.end)
@@ -50,10 +54,6 @@ func (p *partition) append(tp pipeline.TopicPartition, b batch, records []pipeli
 		r.Time = milliseconds(r.Time)
 		p.records = append(p.records, r)
 		p.end++
-	}
-	if b.session.ID >= 0 {
-		b.base, b.next = base, p.end
-		p.producers[b.session.ID] = append(p.producers[b.session.ID], b)
 	}
 	p.wake()
 	return base
@@ -65,23 +65,21 @@ func milliseconds(nanos int64) int64 {
 	return nanos - (nanos%milli+milli)%milli
 }
 
-// produce appends a batch as a leader does: checked against what its producer has written here.
+// produce appends a batch as a leader does: checked against what was appended for its producer
+// here, and against nothing else.
 func (p *partition) produce(b *pipeline.Batch) (int64, error) {
+	next := batch{first: b.Sequence, last: advance(b.Sequence, len(b.Records)-1)}
 	mine := p.producers[b.Session.ID]
-	mine = mine[max(0, len(mine)-window):]
-	id := batch{
-		session: b.Session, first: b.Sequence, last: advance(b.Sequence, len(b.Records)-1),
-	}
-	if len(mine) > 0 && mine[len(mine)-1].session.Epoch > b.Session.Epoch {
+	if mine != nil && mine.epoch > b.Session.Epoch {
 		return 0, fmt.Errorf("%w: epoch %d of producer %d has written to %s", pipeline.ErrFenced,
-			mine[len(mine)-1].session.Epoch, b.Session.ID, b.TP)
+			mine.epoch, b.Session.ID, b.TP)
+	}
+	if mine == nil || mine.epoch < b.Session.Epoch {
+		mine = &producer{epoch: b.Session.Epoch, from: p.end}
 	}
 	expected := int32(0)
-	for _, w := range mine {
-		if w.session.Epoch != b.Session.Epoch {
-			continue
-		}
-		if w.first == id.first && w.last == id.last {
+	for _, w := range mine.batches[max(0, len(mine.batches)-window):] {
+		if w.first == next.first && w.last == next.last {
 			return w.base, nil
 		}
 		expected = advance(w.last, 1)
@@ -90,7 +88,21 @@ func (p *partition) produce(b *pipeline.Batch) (int64, error) {
 		return 0, fmt.Errorf("%w: %d in %s, %d was expected", pipeline.ErrSequence,
 			b.Sequence, b.TP, expected)
 	}
-	return p.append(b.TP, id, outRecords(b)), nil
+	next.base = p.append(b.TP, outRecords(b))
+	next.next = p.end
+	mine.batches = append(mine.batches, next)
+	p.producers[b.Session.ID] = mine
+	return next.base, nil
+}
+
+// mark appends the marker that ends a transaction of a session: an offset that no reader sees, and
+// the epoch that from now on is the least that may write here.
+func (p *partition) mark(s pipeline.Session) {
+	if mine := p.producers[s.ID]; mine == nil || mine.epoch < s.Epoch {
+		p.producers[s.ID] = &producer{epoch: s.Epoch, from: p.end}
+	}
+	p.end++
+	p.wake()
 }
 
 // advance counts sequence numbers, which begin at 0 again after the greatest.
@@ -151,8 +163,11 @@ func (p *partition) expire(offset int64) {
 func (p *partition) truncate(offset int64) {
 	p.end = max(p.start, min(p.end, offset))
 	p.records = slices.Clone(p.records[:p.index(p.end)])
-	for id, bs := range p.producers {
-		p.producers[id] = slices.DeleteFunc(bs, func(b batch) bool { return b.next > p.end })
+	for id, mine := range p.producers {
+		mine.batches = slices.DeleteFunc(mine.batches, func(b batch) bool { return b.next > p.end })
+		if mine.from >= p.end {
+			delete(p.producers, id)
+		}
 	}
 	p.epoch++
 	p.wake()

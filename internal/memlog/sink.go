@@ -12,24 +12,31 @@ type Sink struct{ l *Log }
 
 var _ pipeline.Sink = (*Sink)(nil)
 
-// Open implements pipeline.Sink: the same producer id each time, with the next epoch.
-func (s *Sink) Open(ctx context.Context, transactionalID string) (pipeline.Session, error) {
+// Cluster implements pipeline.Sink.
+func (s *Sink) Cluster(ctx context.Context) (string, error) {
+	s.l.mu.Lock()
+	defer s.l.mu.Unlock()
+	return s.l.mu.cluster, ctx.Err()
+}
+
+// Bounds implements pipeline.Sink.
+func (s *Sink) Bounds(ctx context.Context, tp pipeline.TopicPartition) (pipeline.Bounds, error) {
 	if err := ctx.Err(); err != nil {
-		return pipeline.Session{}, err
+		return pipeline.Bounds{}, err
 	}
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
-	if err := s.l.mu.faults.open.take(); err != nil {
-		return pipeline.Session{}, err
+	p := s.l.findLocked(tp)
+	if p == nil {
+		return pipeline.Bounds{}, fmt.Errorf("%w: %s", pipeline.ErrUnknownTopic, tp)
 	}
-	session, ok := s.l.mu.sessions[transactionalID]
-	if ok {
-		session.Epoch++
-	} else {
-		session.ID = int64(len(s.l.mu.sessions))
-	}
-	s.l.mu.sessions[transactionalID] = session
-	return session, nil
+	return pipeline.Bounds{Start: p.start, End: p.end}, nil
+}
+
+// Read implements pipeline.Sink.
+func (s *Sink) Read(ctx context.Context, tp pipeline.TopicPartition, offset int64) (
+	pipeline.Fetched, error) {
+	return s.l.Quick().Fetch(ctx, tp, offset)
 }
 
 // Partitions implements pipeline.Sink.

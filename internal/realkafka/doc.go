@@ -7,7 +7,9 @@
 //     in it.
 //  2. Java 17 and Maven: the broker is fetched from Maven Central once, into SELFSAME_CACHE or the
 //     user's cache directory, and runs as a child process on free ports of the loopback interface.
-//  3. A Docker engine: the image apache/kafka.
+//  3. A Docker engine: the image apache/kafka. What a process leaves there when it is killed, and
+//     the broker that Start gives, the reaper of testcontainers takes away; with
+//     TESTCONTAINERS_RYUK_DISABLED=true nobody does.
 //
 // Where there is none, and with go test -short, the test is skipped with the reason; with
 // SELFSAME_REQUIRE_KAFKA=1 it fails.

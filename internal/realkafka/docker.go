@@ -3,6 +3,7 @@ package realkafka
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"strconv"
@@ -104,4 +105,15 @@ func (d *docker) end(wait time.Duration) error {
 	return d.container.Stop(context.Background(), &wait)
 }
 
-func (d *docker) log() string { return "" }
+// remove takes the stopped container and its data away, for where no reaper does.
+func (d *docker) remove() error { return d.container.Terminate(context.Background()) }
+
+func (d *docker) log() string {
+	log, err := d.container.Logs(context.Background())
+	if err != nil {
+		return ""
+	}
+	defer log.Close()
+	text, _ := io.ReadAll(log) // as much of it as there is
+	return lastLines(text)
+}

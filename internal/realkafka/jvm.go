@@ -266,6 +266,9 @@ func (j *jvm) kill() error {
 	return errors.Join(j.signalKill(), j.stop())
 }
 
+// remove has nothing to do: the guard does it.
+func (j *jvm) remove() error { return nil }
+
 func (j *jvm) signalKill() error {
 	process, err := os.FindProcess(j.pid)
 	if err != nil {
@@ -279,6 +282,11 @@ func (j *jvm) log() string {
 	if err != nil {
 		return ""
 	}
+	return lastLines(log)
+}
+
+// lastLines is the end of a log, as much as goes into a message.
+func lastLines(log []byte) string {
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte("\n")))
 }

@@ -51,7 +51,8 @@ type node interface {
 	start() error
 	stop() error
 	kill() error
-	log() string // the last lines of it
+	remove() error // what is left of it once it is stopped
+	log() string   // the last lines of it
 }
 
 // New starts a broker for one test, which ends with it. settings go over the server's own, as in
@@ -64,7 +65,7 @@ func New(t testing.TB, settings map[string]string) *Cluster {
 		unavailable(t, err)
 	}
 	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
+		if err := cluster.Close(); err != nil {
 			t.Errorf("stopping kafka: %v", err)
 		}
 	})
@@ -76,6 +77,9 @@ func Run(settings map[string]string) (*Cluster, error) { return open("", setting
 
 // Stop ends the broker as an operator would. It does nothing to one that is not running.
 func (c *Cluster) Stop() error { return c.node.stop() }
+
+// Close ends the broker for good.
+func (c *Cluster) Close() error { return errors.Join(c.node.stop(), c.node.remove()) }
 
 // Kill ends the broker as kill -9 does.
 func (c *Cluster) Kill() error { return c.node.kill() }
@@ -98,7 +102,7 @@ func open(dir string, settings map[string]string) (*Cluster, error) {
 		return nil, err
 	}
 	if err := cluster.Start(); err != nil {
-		return nil, errors.Join(err, cluster.Stop())
+		return nil, errors.Join(err, cluster.Close())
 	}
 	return cluster, nil
 }
@@ -115,7 +119,11 @@ func choose(dir string, settings map[string]string) (*Cluster, error) {
 	if !errors.Is(dockerErr, errUnavailable) {
 		return cluster, dockerErr
 	}
-	return nil, fmt.Errorf("no real Kafka: %w; %w; SELFSAME_KAFKA is not set", javaErr, dockerErr)
+	given := "SELFSAME_KAFKA is not set"
+	if os.Getenv("SELFSAME_KAFKA") != "" {
+		given = "the one of SELFSAME_KAFKA is not this test's to stop"
+	}
+	return nil, fmt.Errorf("no real Kafka: %w; %w; %s", javaErr, dockerErr, given)
 }
 
 // await polls until the broker answers a request.

@@ -28,5 +28,5 @@ func run() error {
 	}
 	fmt.Println(cluster.Addr)
 	<-ctx.Done()
-	return cluster.Stop()
+	return cluster.Close()
 }
