@@ -76,7 +76,7 @@ func TestCanonicalForms(t *testing.T) {
 		}
 		if want, err := strconv.ParseInt(c.fingerprint, 10, 64); c.fingerprint != "" &&
 			(err != nil || int64(rabin([]byte(got))) != want) {
-			t.Errorf("%s: fingerprint %d, want %s", c.input, int64(rabin([]byte(got))), c.fingerprint)
+			t.Errorf("%s: its fingerprint is not %s", c.input, c.fingerprint)
 		}
 	}
 	if played < 25 {

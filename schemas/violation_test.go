@@ -32,7 +32,8 @@ func TestAvroViolationsNameThePath(t *testing.T) {
 		}, "a[0]"},
 		{func(leaf string) string { return array(record("B", "b: ["+leaf+`,"null"]`)) },
 			func(leaf profile.Value) profile.Value {
-				return profile.Array([]profile.Value{object("b", profile.Null()), object("b", leaf)})
+				none := object("b", profile.Null())
+				return profile.Array([]profile.Value{none, object("b", leaf)})
 			}, "a[1].b"},
 		{mapping, func(leaf profile.Value) profile.Value { return object("k.1", leaf) }, `a.k\.1`},
 		{func(leaf string) string { return mapping(array(leaf)) },
