@@ -61,21 +61,21 @@ func (s *Scaffold) Block() string {
 	line("format: json")
 	line("schema: %s", s.Schema)
 	if s.Event {
-		line("id: %-28s# guess, unless you named it", s.Plan.ID)
+		line("id: %s   # guess, unless you named it", s.Plan.ID)
 	}
 	if s.Plan.Timestamp != "" {
-		line("timestamp: %-21s# guess", s.Plan.Timestamp)
+		line("timestamp: %s   # guess", s.Plan.Timestamp)
 	} else {
-		line("# timestamp:                     # none found: the Kafka timestamp counts")
+		line("# timestamp:   # none found: the Kafka timestamp counts")
 	}
 	if len(s.Left) > 0 {
-		line("unknown_fields: ignore           # the schema leaves out:")
+		line("unknown_fields: ignore   # the schema leaves out:")
 	}
 	for _, left := range s.Left {
 		line("  # %q %s", left.Path, left.Reason)
 	}
 	if len(s.Moved) > 0 {
-		line("map:                             # all other paths here are those after it")
+		line("map:   # all other paths here are those after it")
 	}
 	for _, m := range s.Moved {
 		line("  %s: %s   # %s", m.From, m.To, m.Why)

@@ -44,7 +44,9 @@ func TestSchemas(t *testing.T) {
 	_, err = command(t, "control", "remerge", "--config", h.config(), "--api", d.journal.api(),
 		"--wait", "60s")
 	must(t, err)
-	await(t, "points to be hidden", func() bool { return !strings.Contains(h.export(d), `"points":`) })
+	await(t, "points to be hidden", func() bool {
+		return !strings.Contains(h.export(d), `"points":`)
+	})
 	d.stop()
 
 	text, err := os.ReadFile(h.config())

@@ -132,6 +132,38 @@ func TestCompositionInAnyOrderAndSplit(t *testing.T) {
 	}
 }
 
+// TestDeprecationInAnySplit: a place is deprecated where all who have it deprecate it, however the
+// datasets are split into compositions.
+func TestDeprecationInAnySplit(t *testing.T) {
+	r := seeded(t)
+	field := func(name, typ string) string {
+		flag := [...]string{"", `,"deprecated":true`}[r.IntN(2)]
+		return `{"name":"` + name + `","type":` + typ + flag + `}`
+	}
+	for range 200 {
+		var members []Member
+		for i := range 2 + r.IntN(3) {
+			inner := `{"type":"record","name":"I","fields":[` + field("x", `"int"`) + "," +
+				field("y", array(`{"type":"record","name":"J","fields":[`+field("z", `"int"`)+`]}`)) +
+				`]}`
+			members = append(members, Member{Dataset: fmt.Sprint("d", i), Schema: mustParse(t,
+				`{"type":"record","name":"R","fields":[`+field("a", `"string"`)+","+
+					field("i", inner)+`]}`)})
+		}
+		u := mustCompose(t, members...)
+		cut := 1 + r.IntN(len(members)-1)
+		left, right := mustCompose(t, members[:cut]...), mustCompose(t, members[cut:]...)
+		both := mustCompose(t, Member{Dataset: "right", Schema: right.Schema()},
+			Member{Dataset: "left", Schema: left.Schema()})
+		if string(both.Avro()) != string(u.Avro()) {
+			t.Fatalf("got  %s\nwant %s", both.Avro(), u.Avro())
+		}
+		if got := CheckEvolution(left, u); got != nil {
+			t.Fatalf("what is reinstated is refused: %v", got)
+		}
+	}
+}
+
 func TestConflictsNameFileAndLine(t *testing.T) {
 	parse := func(file, text string) *Schema {
 		s, err := Parse(file, []byte(text))

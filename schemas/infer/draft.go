@@ -131,7 +131,7 @@ func (d *drafter) scalar(path, name string, s *shape, like *schemas.Type) (*node
 	}
 	if !d.quiet {
 		typ := d.prober.types[number].name
-		d.draft.leaves = append(d.draft.leaves, leaf{path, wordsOf(name), typ, s})
+		d.draft.leaves = append(d.draft.leaves, leaf{path, wordsAt(path), typ, s})
 	}
 	return &node{scalar: number}, doc
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +133,34 @@ func TestAnySampleIsTaken(t *testing.T) {
 		if _, err := draftOf(t, text.String(), nil); err != nil {
 			t.Fatalf("%v\n%s", err, text.String())
 		}
+	}
+}
+
+// TestPublicSamples: messages and records of other systems, which are no part of this repository.
+func TestPublicSamples(t *testing.T) {
+	root := os.Getenv("SELFSAME_TESTDATA")
+	if root == "" {
+		t.Skip("SELFSAME_TESTDATA names no directory of public test data")
+	}
+	played := 0
+	for _, pattern := range []string{"segment_events/*.ndjson", "senzing_truthset/*.jsonl"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := draftOf(t, string(text), nil); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			played++
+		}
+	}
+	if played < 5 {
+		t.Errorf("only %d samples", played)
 	}
 }
 

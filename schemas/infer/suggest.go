@@ -167,7 +167,8 @@ func (l *leaf) looks(bare bool) (looks Looks, why string) {
 		return LooksEmail, "called so, and most values are e-mail addresses"
 	case has(phoneWords) && 5*l.shape.phones >= 4*given:
 		return LooksPhone, "called so, and the values are phone numbers"
-	case has(cookieWords):
+	case has(cookieWords) && last != "device" &&
+		(slices.Contains(idWords, last) || slices.Contains(cookieWords, last)):
 		return LooksCookie, "called so"
 	case has(personWords) && slices.Contains(idWords, last):
 		return LooksID, "called so"
@@ -182,13 +183,27 @@ func (l *leaf) textual() bool {
 	return slices.Contains([]string{"string", "uuid", "int", "long"}, l.typ)
 }
 
-// choosePrimary makes one identity the primary one: the one wished for, else the first.
+// choosePrimary makes one identity the primary one: the one wished for; else the strongest that
+// nearly all records have, as they need one; else the one that most have.
 func (d *Draft) choosePrimary(p *Plan, w *Wishes) error {
 	if w.Primary != "" {
 		return d.wishPrimary(p, w)
 	}
 	if len(p.Identities) > 0 {
-		p.Identities[0].Primary = true
+		best := 0
+		for i, id := range p.Identities {
+			given := d.leaf(id.Path).shape.given()
+			if 10*given >= 9*d.records {
+				best = i
+				break
+			}
+			if given > d.leaf(p.Identities[best].Path).shape.given() {
+				best = i
+			}
+		}
+		primary := p.Identities[best]
+		primary.Primary = true
+		p.Identities = slices.Insert(slices.Delete(p.Identities, best, best+1), 0, primary)
 		return nil
 	}
 	var names []string
@@ -274,7 +289,8 @@ func (l *leaf) rankAsID(records int) int {
 	return 0
 }
 
-// timestamp finds the field that is the time of a record; "" where none is.
+// timestamp finds the field that is the time of a record, of those that half of the records have;
+// "" where none is.
 func (d *Draft) timestamp(event bool) string {
 	ranks := [][]string{{"updated", "modified", "changed"},
 		{"timestamp", "ts", "occurred", "event"}, {"time"}, {"created", "registered"},
@@ -287,7 +303,7 @@ func (d *Draft) timestamp(event bool) string {
 	}
 	for _, words := range ranks {
 		for _, l := range d.leaves {
-			if l.temporal() && anyOf(l.words, words) {
+			if l.temporal() && 2*l.shape.given() >= d.records && anyOf(l.words, words) {
 				return l.path
 			}
 		}
@@ -328,6 +344,18 @@ func wordsOf(name string) []string {
 	}
 	if len(words) == 0 {
 		return []string{""}
+	}
+	return words
+}
+
+// wordsAt gives the words of the field at a path; one that is just called id is that of the record
+// around it.
+func wordsAt(path string) []string {
+	segments := strings.Split(path, ".")
+	last := len(segments) - 1
+	words := wordsOf(segments[last])
+	if last > 0 && len(words) == 1 && slices.Contains(idWords, words[0]) {
+		return append(wordsOf(segments[last-1]), words...)
 	}
 	return words
 }
