@@ -68,6 +68,20 @@ fuzz: ## run each fuzz target for FUZZTIME
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
 	done
 
+SEED ?= 0
+N ?= 1
+FAULTS ?=
+TRACE ?=
+
+.PHONY: sim
+sim: ## run N simulations from SEED on (0: a random one) with FAULTS, showing all with TRACE=1
+	go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./internal/sim -sim.seed=$(SEED) \
+		-sim.n=$(N) $(if $(FAULTS),-sim.faults=$(FAULTS)) $(if $(TRACE),-sim.trace)
+
+.PHONY: mutants
+mutants: ## seed known bugs one by one and show which test of the simulation finds each
+	go run ./internal/sim/mutants
+
 .PHONY: bench
 bench: ## compare the pipeline with the least it could do, some ten minutes; BENCHFLAGS=-help
 	go build -o bin/bench ./bench

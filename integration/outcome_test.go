@@ -44,8 +44,8 @@ func (h *home) outcome() outcome {
 
 var versionField = regexp.MustCompile(`,"version":(\d+)`)
 
-// compacted keeps the last record of each key. On the way the versions of a key never fall, and two
-// records of one version are the same record.
+// compacted keeps the last record of each key. On the way the versions of a key rise: no
+// record is there twice.
 func compacted(t *testing.T, records []*kgo.Record) map[string]string {
 	t.Helper()
 	held := map[string]string{}
@@ -67,11 +67,8 @@ func compacted(t *testing.T, records []*kgo.Record) map[string]string {
 func checkVersions(t *testing.T, before, r *kgo.Record) {
 	t.Helper()
 	was, is := version(t, before), version(t, r)
-	if is < was {
-		t.Errorf("the version falls from %d at %s to %d at %s", was, at(before), is, at(r))
-	}
-	if is == was && string(r.Value) != string(before.Value) {
-		t.Errorf("%s and %s have version %d and differ", at(before), at(r), is)
+	if is <= was {
+		t.Errorf("the version goes from %d at %s to %d at %s", was, at(before), is, at(r))
 	}
 }
 

@@ -183,7 +183,7 @@ func (c *Client) checkTopic(ctx context.Context, spec TopicSpec) error {
 	if spec.Configs[cleanupPolicy] == "" && spec.Configs[maxMessageBytes] == "" {
 		return errors.Join(errs...)
 	}
-	found, err := c.topicConfigs(ctx, spec.Name)
+	found, err := c.topicConfigs(ctx, spec.Name, cleanupPolicy, maxMessageBytes)
 	if err != nil {
 		return fmt.Errorf("reading the settings of topic %s: %w", spec.Name, err)
 	}
@@ -240,14 +240,15 @@ func listOf(s string) []string {
 	return items
 }
 
-func (c *Client) topicConfigs(ctx context.Context, topic string) (map[string]string, error) {
+func (c *Client) topicConfigs(ctx context.Context, topic string, names ...string) (
+	map[string]string, error) {
 	ctx, cancel := c.limit(ctx, 0)
 	defer cancel()
 	res, err := c.calls.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{
 		Resources: []kafkago.DescribeConfigRequestResource{{
 			ResourceType: kafkago.ResourceTypeTopic,
 			ResourceName: topic,
-			ConfigNames:  []string{cleanupPolicy, maxMessageBytes},
+			ConfigNames:  names,
 		}},
 	})
 	if err != nil {

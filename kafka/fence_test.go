@@ -180,3 +180,17 @@ func TestHolds(t *testing.T) {
 		t.Errorf("with a record: %t, %v", held, err)
 	}
 }
+
+// TestWeaknesses on one broker, which has them.
+func TestWeaknesses(t *testing.T) {
+	cluster := startCluster(t)
+	makeTopic(t, cluster, "t", 1)
+	c := connect(t, cluster.ListenAddrs())
+	weak, err := c.Weaknesses(t.Context(), "t")
+	if err != nil || len(weak) == 0 || weak[0] != "replication factor 1, wanted 3" {
+		t.Errorf("%q, %v", weak, err)
+	}
+	if _, err := c.Weaknesses(t.Context(), "u"); !errors.Is(err, pipeline.ErrUnknownTopic) {
+		t.Errorf("of a topic that is not there: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +32,7 @@ func (p *Publisher) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.reconcile(output, tails); err != nil {
+	if err := p.reconcile(ctx, output, tails); err != nil {
 		return err
 	}
 	if err := p.repair(ctx); err != nil {
@@ -57,6 +58,7 @@ func (p *Publisher) checkOutput(ctx context.Context) (*store.Output, error) {
 		return nil, err
 	}
 	last, err := p.shard.store.Reader().Output()
+	p.fresh = last == nil
 	if err != nil || last == nil {
 		return now, err
 	}
@@ -98,26 +100,35 @@ func (p *Publisher) loadFloors() error {
 }
 
 // reconcile draws the conclusions from the tails, in one commit at the most.
-func (p *Publisher) reconcile(output *store.Output, tails map[TopicPartition]*tail) error {
+func (p *Publisher) reconcile(ctx context.Context, output *store.Output,
+	tails map[TopicPartition]*tail) error {
+	for _, tp := range p.partitions {
+		t := tails[tp]
+		if !t.lost {
+			continue
+		}
+		p.o.Log.Error("an output partition has lost what it had acknowledged; everything in it is "+
+			"published again", "partition", tp.String(), "end", p.lanes[tp].end,
+			"expected", t.floor)
+		if err := p.noteLost(tp); err != nil {
+			return err
+		}
+		p.lanes[tp].floor = t.bounds.End
+	}
 	repairs, err := p.shard.store.Reader().Repairs()
 	if err != nil {
 		return err
 	}
-	for _, tp := range p.partitions {
-		t := tails[tp]
-		if !t.lost() {
-			continue
-		}
-		p.o.Log.Error("an output partition has lost what it had acknowledged; everything in it is "+
-			"published again", "partition", tp.String(), "end", t.bounds.End, "expected", t.floor)
-		repairs = append(repairs, store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true})
-		p.lanes[tp].floor = t.bounds.End
-	}
-	more, barrier, err := p.overtake(tails)
+	more, barrier, err := p.overtake(ctx, tails)
 	if err != nil {
 		return err
 	}
 	repairs = append(repairs, more...)
+	if p.rebuilds() {
+		barrier = p.barrierOf(p.o.HoldUntil)
+		p.o.Log.Info("rebuilding: publishing waits until the input is consumed as far as it "+
+			"reaches now", "input_partitions", len(barrier))
+	}
 	landed, err := p.dropLeftOver(tails)
 	if err != nil {
 		return err
@@ -125,26 +136,27 @@ func (p *Publisher) reconcile(output *store.Output, tails map[TopicPartition]*ta
 	for _, tp := range p.partitions {
 		p.shard.store.AckLanded(tp.Topic, tp.Partition, p.lanes[tp].floor)
 	}
-	if err := p.shard.store.SetOutput(output); err != nil {
+	if landed > 0 || len(repairs) > 0 || barrier != nil {
+		err = p.shard.amend(func(b *store.Batch) error {
+			b.SetRepairs(repairs)
+			if barrier != nil {
+				b.SetBarrier(barrier)
+			}
+			return nil
+		})
+	}
+	if err != nil {
 		return err
 	}
-	if landed == 0 && len(repairs) == 0 && barrier == nil {
-		return nil
-	}
-	return p.shard.amend(func(b *store.Batch) error {
-		b.SetRepairs(repairs)
-		if barrier != nil {
-			b.SetBarrier(barrier)
-		}
-		return nil
-	})
+	// Last: a store without it is one that has never published, and may be held back.
+	return p.shard.store.SetOutput(output)
 }
 
 // overtake begins a new life where the topics are ahead of the store, which was restored from a
 // copy: versions start above all that were published, numbers of entries too, everything that the
 // lost life has published since is published again, and nothing is published before the input has
 // been consumed as far as the lost life had consumed it.
-func (p *Publisher) overtake(tails map[TopicPartition]*tail) (
+func (p *Publisher) overtake(ctx context.Context, tails map[TopicPartition]*tail) (
 	[]store.Repair, store.Barrier, error) {
 	s := p.shard.store
 	sequence, incarnation, ahead := s.NextSequence(), s.Incarnation(), false
@@ -155,7 +167,10 @@ func (p *Publisher) overtake(tails map[TopicPartition]*tail) (
 		if !t.found {
 			continue
 		}
-		if t.sequence >= s.NextSequence() || t.incarnation > s.Incarnation() {
+		// An old entry is rendered as its object is when it is sent: where the lost life has taken
+		// in more, its version tells and its sequence does not.
+		if t.sequence >= s.NextSequence() || t.incarnation > s.Incarnation() ||
+			t.version >= s.NextVersion() {
 			ahead = true
 		}
 		sequence, incarnation = max(sequence, t.sequence+1), max(incarnation, t.incarnation)
@@ -181,11 +196,36 @@ func (p *Publisher) overtake(tails map[TopicPartition]*tail) (
 			positions[tp] = max(positions[tp], at.Next)
 		}
 	}
+	if err := p.clip(ctx, positions); err != nil {
+		return nil, nil, err
+	}
 	barrier := p.barrierOf(positions)
-	p.o.Log.Warn("the store is older than what was published from it, as a restored copy is: "+
-		"publishing waits until the input is consumed as far as it was",
-		"incarnation", s.Incarnation(), "input_partitions", len(barrier))
+	if !p.rebuilds() {
+		p.o.Log.Warn("the store is older than what was published from it, as a restored copy is: "+
+			"publishing waits until the input is consumed as far as it was",
+			"incarnation", s.Incarnation(), "input_partitions", len(barrier))
+	}
 	return repairs, barrier, nil
+}
+
+// rebuilds reports whether the store is being rebuilt: it was asked for, and the store has not
+// published before, in this run or an earlier one.
+func (p *Publisher) rebuilds() bool { return p.o.HoldUntil != nil && p.fresh }
+
+// clip takes positions back that lie beyond what the input holds now, or could never be reached.
+func (p *Publisher) clip(ctx context.Context, positions map[TopicPartition]int64) error {
+	for tp, next := range positions {
+		bounds, err := p.bounds(ctx, tp)
+		if errors.Is(err, ErrUnknownTopic) {
+			delete(positions, tp)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		positions[tp] = min(next, bounds.End)
+	}
+	return nil
 }
 
 // barrierOf lists the positions that have not been reached.

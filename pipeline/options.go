@@ -223,9 +223,6 @@ func (m *Model) OutputTopics() []string {
 			topics = append(topics, e.Policies[i].Topic)
 		}
 	}
-	if m.AuditTopic != "" {
-		topics = append(topics, m.AuditTopic)
-	}
 	return topics
 }
 

@@ -133,6 +133,8 @@ func renderAssignment(snap *store.Snapshot, e *store.Entry) (OutRecord, error) {
 	record := OutRecord{Key: assignmentKey(e.Identity)}
 	if row != nil {
 		record.Value = assignmentValue(row)
+		version := strconv.AppendUint(nil, row.Version, 10)
+		record.Headers = []Header{{Key: HeaderVersion, Value: version}}
 	}
 	return record, nil
 }

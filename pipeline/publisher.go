@@ -29,6 +29,7 @@ type Publisher struct {
 	proved      time.Time // when the broker last accepted the session
 	partitions  []TopicPartition
 	lanes       map[TopicPartition]*lane
+	fresh       bool          // the store had never published before Open
 	barrier     store.Barrier // input positions that publishing waits for
 	recoveries  int           // since something was acknowledged last
 }
@@ -37,17 +38,22 @@ type Publisher struct {
 type lane struct {
 	sequence int32 // of the next record in this session
 	floor    int64 // everything not acknowledged lands here or later
+	end      int64 // of the log, before the last claim
+	lost     bool  // the end was below the floor
 }
 
 // PublisherOptions are what a publisher can be told.
 type PublisherOptions struct {
 	TransactionalID string // of the shard
-	SideBySide      bool   // send to several partitions at once; without it, in a fixed order
-	AtLeastOnce     bool   // go on without a claim where the broker refuses it
-	BatchRecords    int    // records in a batch at the most. Default 1000
-	BatchBytes      int    // bytes of keys, values and headers in a batch. Default 900 KiB
-	TakeEntries     int    // entries frozen at a time. Default 4000
-	Log             *slog.Logger
+	// HoldUntil are input positions, offsets of the next record to consume, that a store which has
+	// never published waits for before it does: it is being rebuilt. Nil: it publishes at once.
+	HoldUntil    map[TopicPartition]int64
+	SideBySide   bool // send to several partitions at once; without it, in a fixed order
+	AtLeastOnce  bool // go on without a claim where the broker refuses it
+	BatchRecords int  // records in a batch at the most. Default 1000
+	BatchBytes   int  // bytes of keys, values and headers in a batch. Default 900 KiB
+	TakeEntries  int  // entries frozen at a time. Default 4000
+	Log          *slog.Logger
 	// Now is the clock; Wait waits or gives the context's error. Both are given by the shell.
 	Now  func() time.Time
 	Wait func(ctx context.Context, d time.Duration) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"selfsame/store"
@@ -12,6 +13,8 @@ import (
 // Recovery is how a publisher comes to know what has landed, at the start and whenever it has lost
 // track. The order is the point:
 //
+//	look     an end below what was acknowledged: the log has lost something. A claim would hide it,
+//	         for its markers make the log longer
 //	claim    everybody else is shut out of every output partition; nothing old lands from here on
 //	ends     the end of each partition, asked for after the claim
 //	scan     from the floor to that end: the greatest sequence that has landed
@@ -39,7 +42,51 @@ func (p *Publisher) refresh(ctx context.Context) error {
 	if p.plain || elapsed(p.claimed, now) < refreshAfter && elapsed(p.proved, now) < pauseBound {
 		return nil
 	}
-	return p.claim(ctx, p.session)
+	if err := p.claim(ctx, p.session); err != nil {
+		return err
+	}
+	for _, tp := range p.partitions {
+		if lane := p.lanes[tp]; lane.lost {
+			return p.regressed(tp, lane.end, lane.floor)
+		}
+	}
+	return nil
+}
+
+// look finds the logs that have lost what they had acknowledged, and writes them down: if this
+// process ends after its claim, the next one cannot see it any more.
+func (p *Publisher) look(ctx context.Context) error {
+	var lost []TopicPartition
+	for _, tp := range p.partitions {
+		bounds, err := p.bounds(ctx, tp)
+		if err != nil {
+			return err
+		}
+		lane := p.lanes[tp]
+		lane.end, lane.lost = bounds.End, bounds.End < lane.floor
+		if lane.lost {
+			lost = append(lost, tp)
+		}
+	}
+	return p.noteLost(lost...)
+}
+
+// noteLost writes down, durably, that everything in the partitions has to be published again.
+func (p *Publisher) noteLost(lost ...TopicPartition) error {
+	if len(lost) == 0 {
+		return nil
+	}
+	repairs, err := p.shard.store.Reader().Repairs()
+	if err != nil {
+		return err
+	}
+	for _, tp := range lost {
+		r := store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true}
+		if !slices.Contains(repairs, r) {
+			repairs = append(repairs, r)
+		}
+	}
+	return p.shard.store.SetRepairs(repairs)
 }
 
 // elapsed is the greater of what the monotonic and the wall clock say: one stands still while the
@@ -50,6 +97,9 @@ func elapsed(from, to time.Time) time.Duration {
 
 // claim shuts out every other writer and begins a session. expected is the one that is renewed.
 func (p *Publisher) claim(ctx context.Context, expected Session) error {
+	if err := p.look(ctx); err != nil {
+		return err
+	}
 	id := p.o.TransactionalID
 	session, err := p.sink.Fence(ctx, id, expected, p.partitions)
 	if errors.Is(err, ErrNotAuthorized) && p.o.AtLeastOnce {
@@ -98,8 +148,8 @@ func (p *Publisher) resolve(ctx context.Context, batches []*outgoing, cause erro
 		return nil, err
 	}
 	for _, tail := range tails {
-		if tail.lost() {
-			return nil, p.regressed(tail.tp, tail.bounds.End, tail.floor)
+		if tail.lost {
+			return nil, p.regressed(tail.tp, p.lanes[tail.tp].end, tail.floor)
 		}
 	}
 	var rest []*outgoing
@@ -127,11 +177,7 @@ var ErrRegressed = errors.New("the log has lost what it had acknowledged")
 // regressed writes down that tp has to be published again, which the next start does: only the
 // owner of the state can.
 func (p *Publisher) regressed(tp TopicPartition, found, expected int64) error {
-	repairs, err := p.shard.store.Reader().Repairs()
-	if err == nil {
-		repairs = append(repairs, store.Repair{Topic: tp.Topic, Partition: tp.Partition, All: true})
-		err = p.shard.store.SetRepairs(repairs)
-	}
+	err := p.noteLost(tp)
 	return errors.Join(err, fmt.Errorf("%w: %s is at offset %d, %d was expected; start again: "+
 		"everything in the partition is published again then", ErrRegressed, tp, found, expected))
 }

@@ -201,6 +201,7 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.state.turn()
 	sh.show()
+	sh.store.Wake() // what waited for a position to be reached can see it now
 	return nil
 }
 

@@ -12,30 +12,31 @@ import (
 type tail struct {
 	tp     TopicPartition
 	floor  int64
+	lost   bool // the log has lost what it had acknowledged
 	bounds Bounds
 
 	found       bool   // a record of this shard
 	sequence    uint64 // the greatest
 	incarnation uint64 // the greatest
+	version     uint64 // the greatest
 	positions   map[TopicPartition]int64
 }
 
 // landed reports whether an entry for this partition has been published.
 func (t *tail) landed(seq uint64) bool { return t.found && seq <= t.sequence }
 
-// lost reports whether the log has lost what it had acknowledged.
-func (t *tail) lost() bool { return t.bounds.End < t.floor }
-
 // scanAll reads the tails of all output partitions, whose floors become their ends. It comes after
 // a claim, and its ends are asked for after that too.
 func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, error) {
 	tails := map[TopicPartition]*tail{}
 	for _, tp := range p.partitions {
-		t := &tail{tp: tp, floor: p.lanes[tp].floor, positions: map[TopicPartition]int64{}}
+		lane := p.lanes[tp]
+		t := &tail{tp: tp, floor: lane.floor, positions: map[TopicPartition]int64{}}
 		var err error
 		if t.bounds, err = p.bounds(ctx, tp); err != nil {
 			return nil, err
 		}
+		t.lost = lane.lost || t.bounds.End < t.floor
 		if t.bounds.Start > t.floor && t.floor > 0 {
 			p.o.Log.Warn("retention has taken a part of what was to be read back; records whose "+
 				"fate it would have told may be published twice", "partition", tp.String(),
@@ -43,7 +44,9 @@ func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, erro
 		}
 		err = p.walk(ctx, tp, max(t.floor, t.bounds.Start), t.bounds.End, func(rs []Record) error {
 			for i := range rs {
-				t.note(p.o.TransactionalID, &rs[i])
+				if t.note(p.o.TransactionalID, &rs[i]) {
+					t.version = max(t.version, p.shard.versionOf(&rs[i]))
+				}
 			}
 			return nil
 		})
@@ -53,18 +56,18 @@ func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, erro
 		tails[tp] = t
 	}
 	for tp, t := range tails {
-		if !t.lost() {
+		if !t.lost {
 			p.lanes[tp].floor = t.bounds.End
 		}
 	}
 	return tails, nil
 }
 
-// note takes a record into account that the shard has written.
-func (t *tail) note(shard string, r *Record) {
+// note takes a record into account if the shard has written it, and reports whether it has.
+func (t *tail) note(shard string, r *Record) bool {
 	mark, ok := readMark(r)
 	if !ok || mark.shard != shard {
-		return
+		return false
 	}
 	t.found = true
 	t.sequence = max(t.sequence, mark.sequence)
@@ -72,6 +75,21 @@ func (t *tail) note(shard string, r *Record) {
 	for tp, next := range mark.positions {
 		t.positions[tp] = max(t.positions[tp], next)
 	}
+	return true
+}
+
+// versionOf reads the version of a record about a profile or an identity, 0 of others: a dead
+// letter keeps whatever headers it came with.
+func (sh *Shard) versionOf(r *Record) uint64 {
+	if _, ok := sh.keyOf(r.Pos.Topic, r.Key); !ok {
+		return 0
+	}
+	text, _ := r.Header(HeaderVersion)
+	version, err := strconv.ParseUint(string(text), 10, 64)
+	if err != nil {
+		return 0 // not ours
+	}
+	return version
 }
 
 // mark is what the writer's own headers say about a record.

@@ -135,8 +135,10 @@ type world struct {
 	read      map[pipeline.TopicPartition]int // output records seen by emitted
 	now       time.Time
 
-	outputs     int32  // partitions of each output topic, as the shard is told
-	writer      string // transactional id
+	// Input positions that a store which is rebuilt waits for.
+	outputs     int32
+	writer      string                            // transactional id
+	hold        map[pipeline.TopicPartition]int64 // of a store that is rebuilt
 	atLeastOnce bool
 }
 
@@ -191,7 +193,7 @@ func (w *world) tryOpen() error {
 		Partitions: partitions, CacheRows: 20})
 	w.must(err)
 	w.publisher = pipeline.NewPublisher(w.shard, w.sink, pipeline.PublisherOptions{
-		TransactionalID: w.writer, AtLeastOnce: w.atLeastOnce,
+		TransactionalID: w.writer, AtLeastOnce: w.atLeastOnce, HoldUntil: w.hold,
 		Log:  slog.New(slog.DiscardHandler),
 		Now:  func() time.Time { return w.now },
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },

@@ -156,6 +156,15 @@ func (o *outbox) freezeLocked(entries []Entry) []Entry {
 // Waiting receives a token when there may be entries to take.
 func (s *Store) Waiting() <-chan struct{} { return s.outbox.mu.signal }
 
+// Wake has Waiting receive a token where entries wait to be taken.
+func (s *Store) Wake() {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	if s.outbox.mu.taken != s.outbox.mu.next {
+		s.outbox.wake()
+	}
+}
+
 // Ack says that the entries have been published, or need not be. The next commit forgets them.
 func (s *Store) Ack(seqs ...uint64) {
 	s.outbox.mu.Lock()

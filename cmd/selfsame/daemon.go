@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,6 +27,7 @@ type daemon struct {
 	store    *store.Store
 	pipeline *pipeline.Pipeline
 	api      *api.Server
+	rebuild  bool // an empty store is built from the input before it publishes
 	apiAddr  string
 }
 
@@ -33,7 +35,14 @@ type daemon struct {
 // is
 // consumed before run.
 func openDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, log: log}
+	return openRebuilding(ctx, cfg, log, false)
+}
+
+// openRebuilding is openDaemon; with rebuild an empty store may meet output topics that hold
+// something, and brings them up to date once it has consumed the input.
+func openRebuilding(ctx context.Context, cfg *config.Config, log *slog.Logger, rebuild bool) (
+	*daemon, error) {
+	d := &daemon{cfg: cfg, log: log, rebuild: rebuild}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -58,10 +67,9 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.openStore(); err != nil {
 		return err
 	}
-	if d.store.Empty() {
-		if err := d.refuseForeignOutput(ctx); err != nil {
-			return err
-		}
+	hold, err := d.prepareOutput(ctx)
+	if err != nil {
+		return err
 	}
 	if err := d.adoptSchemas(); err != nil {
 		return err
@@ -72,7 +80,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	publisher := pipeline.NewPublisher(shard, d.client.Sink(), pipeline.PublisherOptions{
 		TransactionalID: d.cfg.TransactionalID(), AtLeastOnce: d.cfg.AtLeastOnce(),
-		SideBySide: true, Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
+		HoldUntil: hold, SideBySide: true, Log: d.log, Now: time.Now, Wait: pipeline.Sleep,
 	})
 	d.pipeline = pipeline.NewPipeline(shard, publisher, d.client.Source(), d.log)
 	d.pipeline.Options = d.cfg.PipelineOptions()
@@ -102,9 +110,28 @@ func (d *daemon) openStore() error {
 // storeDir is where the store lies within the data directory.
 func storeDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir(), "store") }
 
+// prepareOutput sees to what an empty store may meet. A store that is to be rebuilt publishes
+// nothing before it has consumed the input as far as it reaches now.
+func (d *daemon) prepareOutput(ctx context.Context) (map[pipeline.TopicPartition]int64, error) {
+	if !d.rebuild {
+		if d.store.Empty() {
+			return nil, d.refuseForeignOutput(ctx)
+		}
+		return nil, nil
+	}
+	hold := map[pipeline.TopicPartition]int64{}
+	for _, topic := range d.model.ConsumedTopics() {
+		ends, err := d.client.EndOffsets(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(hold, ends)
+	}
+	return hold, nil
+}
+
 // refuseForeignOutput stops an empty store from writing to profile topics that hold something:
-// what
-// they hold would never be corrected.
+// what they hold would never be corrected.
 func (d *daemon) refuseForeignOutput(ctx context.Context) error {
 	for _, e := range d.model.Entities {
 		for i := range e.Policies {
@@ -116,9 +143,8 @@ func (d *daemon) refuseForeignOutput(ctx context.Context) error {
 			if held {
 				return fmt.Errorf(
 					"the store in %s is empty but output topic %s is not: restore the "+
-						"store, or delete the topic so that it is built anew from the "+
-						"input, or name "+
-						"another topic",
+						"store; or build it anew from the input with selfsame run --rebuild, "+
+						"which then brings the topic up to date; or name another topic",
 					d.cfg.DataDir(),
 					topic,
 				)

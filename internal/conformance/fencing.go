@@ -27,6 +27,26 @@ func (e Env) fence(t *testing.T, expected pipeline.Session,
 	return session
 }
 
+// testClaim is the hole that a fence is there for: a claim is known to the coordinator only, and
+// the old owner goes on writing.
+func testClaim(t *testing.T, e Env) {
+	if e.FencesEarly {
+		t.Skip("it fences at once")
+	}
+	first, second := e.pair(t)
+	old := e.writer(t, first)
+	old.produce(t, numbered(0, 1)...)
+	newer := e.open(t)
+	if newer.ID != old.session.ID || newer.Epoch <= old.session.Epoch {
+		t.Fatalf("session %+v after %+v", newer, old.session)
+	}
+	old.produce(t, numbered(1, 1)...)
+	elsewhere := &writer{e: e, tp: second, session: old.session}
+	elsewhere.produce(t, numbered(2, 1)...)
+	wantValues(t, readAll(t, e, first, 0), "v0", "v1")
+	wantValues(t, readAll(t, e, second, 0), "v2")
+}
+
 // testFence: the old owner is refused in every partition, also where the new one never wrote; what
 // it had appended before lies below the end; the new one counts from 0.
 func testFence(t *testing.T, e Env) {

@@ -17,7 +17,8 @@ type Env struct {
 	// Source waits at the end of a log for a time that a test can afford often. It fetches few
 	// bytes at a time, at most 64 KiB and a batch.
 	Source pipeline.Source
-	// Patient is a source that waits half a minute and longer.
+	// Patient is a source that waits half a minute and longer. nil: the log never waits, and is for
+	// one goroutine at a time.
 	Patient pipeline.Source
 	Sink    pipeline.Sink
 	// Sessions is a transactional id that no other test uses.
@@ -65,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"duplicate", testDuplicate},
 		{"sequence gap", testGap},
 		{"new session", testNewSession},
+		{"claim fences nobody", testClaim},
 		{"fenced", testFenced},
 		{"fence", testFence},
 		{"fence renewed", testRefresh},

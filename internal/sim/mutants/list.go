@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// mutant is a known bug: text in a file, and what stands in its place.
+type mutant struct {
+	name string
+	file string
+	old  string // found exactly once
+	bug  string
+}
+
+// apply plants the bug.
+func (m mutant) apply(source string) (string, error) {
+	if n := strings.Count(source, m.old); n != 1 {
+		return "", fmt.Errorf("planting %s: its text is found %d times in %s, not once",
+			m.name, n, m.file)
+	}
+	return strings.Replace(source, m.old, m.bug, 1), nil
+}
+
+// mutants are the bugs that the simulation has to find: those of exactly-once output first, then
+// those of the store, of order and of merging.
+var mutants = []mutant{
+	{"no-fence", "pipeline/recover.go",
+		"session, err := p.sink.Fence(ctx, id, expected, p.partitions)",
+		"session, err := p.sink.Open(ctx, id)"},
+	{"scan-before-fence", "pipeline/begin.go",
+		`	if err := p.noted(p.claim(ctx, NoSession())); err != nil {
+		return err
+	}
+	tails, err := p.scanAll(ctx)
+	if err != nil {
+		return err
+	}
+`,
+		`	tails, err := p.scanAll(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.noted(p.claim(ctx, NoSession())); err != nil {
+		return err
+	}
+`},
+	{"nothing-scanned", "pipeline/tail.go",
+		"max(t.floor, t.bounds.Start), t.bounds.End, func",
+		"t.bounds.End, t.bounds.End, func"},
+	{"scan-misses-last", "pipeline/tail.go",
+		"t.found && seq <= t.sequence", "t.found && seq < t.sequence"},
+	{"scan-drops-one-more", "pipeline/tail.go",
+		"t.found && seq <= t.sequence", "t.found && seq <= t.sequence+1"},
+	{"floor-too-high", "pipeline/begin.go",
+		"lane.floor = floor\n", "lane.floor = floor + 1\n"},
+	{"retry-renumbered", "pipeline/publisher.go",
+		"offset, err := p.sink.Produce(ctx, b)",
+		"b.Sequence += int32(attempt - 1)\n\t\toffset, err := p.sink.Produce(ctx, b)"},
+	{"sequence-kept", "pipeline/recover.go",
+		"lane.sequence = 0", "lane.sequence += 0"},
+	{"error-acknowledged", "pipeline/publisher.go",
+		"case errors.Is(err, ErrSequence), attempt == maxAttempts:",
+		"case attempt == 1:\n\t\t\treturn -1, nil\n" +
+			"\t\tcase errors.Is(err, ErrSequence), attempt == maxAttempts:"},
+	{"no-new-life", "pipeline/begin.go",
+		"	if !ahead {\n", "	if ahead = false; !ahead {\n"},
+	{"twin-by-sequence-only", "pipeline/begin.go",
+		"t.version >= s.NextVersion()", "false"},
+	{"no-repair", "pipeline/begin.go",
+		"repairs = append(repairs, more...)", "_ = more"},
+	{"loss-seen-too-late", "pipeline/recover.go",
+		"bounds.End < lane.floor", "false"},
+	{"loss-not-noted", "pipeline/recover.go",
+		"return p.noteLost(lost...)", "return nil"},
+	{"no-freeze", "store/outbox.go",
+		"			delete(o.mu.open, p)\n", "			_ = p\n"},
+	{"left-over-forgotten", "store/outbox.go",
+		"			o.mu.taken = e.Seq\n", "			o.mu.taken = next\n"},
+	{"left-over-twice", "store/outbox.go",
+		"			o.ackLocked(e.Seq)\n			continue\n", "			_ = last\n"},
+	{"commit-not-synced", "store/store.go",
+		"		mode = pebble.Sync\n", "		mode = pebble.NoSync\n"},
+	{"position-not-written", "pipeline/shard.go",
+		"			b.SetPosition(tp.Topic, tp.Partition, &p.row)\n", "			_ = tp\n"},
+	{"consumed-again", "pipeline/shard.go",
+		"if in.Record.Pos.Offset < p.row.Next {", "if in.Record.Pos.Offset < 0 {"},
+	{"clock-not-bound", "pipeline/shard.go",
+		"min(in.Record.Time, now)", "in.Record.Time"},
+	{"emits-without-change", "pipeline/settle.go",
+		"next.Digest == last.row.Digest", "next.Digest == [16]byte{}"},
+	{"no-tombstone", "pipeline/settle.go",
+		"		if !alive {\n", "		if alive = false; !alive {\n"},
+	{"vanished-not-settled", "pipeline/graph.go",
+		"		sh.markCluster(class, id, why)\n	}\n	for _, c := range change.after {",
+		"	}\n	for _, c := range change.after {"},
+	{"refresh-ignored", "pipeline/graph.go",
+		"live(before, a, b) && before.Time >= in.Stamp.Time", "live(before, a, b)"},
+	{"root-not-moved", "pipeline/graph.go",
+		"	case why.time < p.row.FirstSeen:\n", "	case false:\n"},
+	{"no-widening", "identity/walk.go",
+		"	if outside >= 0 { // an outside decision flips\n",
+		"	if outside >= 0 {\n		return nil\n	}\n	if outside >= 0 {\n"},
+	{"oldest-link-first", "identity/walk.go",
+		"cmp.Compare(f.time, e.time),", "cmp.Compare(e.time, f.time),"},
+	{"first-event-stands", "pipeline/step.go",
+		"if !e.row.Stamp.IsZero() && !in.Stamp.Before(e.row.Stamp) {",
+		"if !e.row.Stamp.IsZero() {"},
+	{"deleted-event-returns", "store/rows.go",
+		"return !e.Stamp.IsZero() && e.Deleted.Before(e.Stamp)", "return !e.Stamp.IsZero()"},
+	{"later-loses-in-join", "profile/fragment.go",
+		"if leaf.Stamp.Before(g.Leaves[j].Stamp) {", "if g.Leaves[j].Stamp.Before(leaf.Stamp) {"},
+	{"floor-takes-itself", "profile/fragment.go",
+		"if leaf.Stamp.Before(floor) ||", "if !floor.Before(leaf.Stamp) ||"},
+	{"unset-hides-nothing", "profile/merge.go",
+		"		if hiddenBy(above, c.Stamp) {\n			continue\n		}\n", ""},
+	{"stamp-without-sequence", "profile/stamp.go",
+		"if s.Sequence != t.Sequence {", "if false {"},
+	{"stamp-without-position", "profile/stamp.go",
+		"return s.Pos.Compare(t.Pos)", "return 0"},
+}

@@ -1,0 +1,132 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"selfsame/pipeline"
+)
+
+// ends are the ends of all input partitions.
+func (w *world) ends() map[pipeline.TopicPartition]int64 {
+	w.t.Helper()
+	ends := map[pipeline.TopicPartition]int64{}
+	for _, tp := range w.inputs() {
+		bounds, err := w.log.Sink().Bounds(w.t.Context(), tp)
+		w.must(err)
+		ends[tp] = bounds.End
+	}
+	return ends
+}
+
+// loseStore begins again with an empty store that is to be rebuilt.
+func (w *world) loseStore() {
+	w.t.Helper()
+	w.must(w.store.Close())
+	w.fs = vfs.NewCrashableMem()
+	w.hold = w.ends()
+	w.open()
+	for _, tp := range w.inputs() {
+		w.next[tp] = w.startOf(tp)
+	}
+}
+
+func (w *world) startOf(tp pipeline.TopicPartition) int64 {
+	w.t.Helper()
+	bounds, err := w.log.Sink().Bounds(w.t.Context(), tp)
+	w.must(err)
+	return bounds.Start
+}
+
+// TestRebuild loses the store of a history, and part of the input too: while the input is consumed
+// again nothing is published, also when the rebuild crashes on the way; in the end the topics hold
+// exactly what the input that is left says, in versions that rise, with the same profile ids.
+func TestRebuild(t *testing.T) {
+	for range 6 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testRebuild(t, seed) })
+	}
+}
+
+func testRebuild(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	all := facts(rnd, 200)
+	w := newWorld(t, 3)
+	w.lay(rnd, all, 3)
+	w.stumble(rnd, false)
+	expired := pipeline.TopicPartition{Topic: "crm", Partition: 1}
+	if rnd.IntN(2) == 0 {
+		w.log.Expire(expired, w.ends()[expired]/2)
+	}
+	if rnd.IntN(2) == 0 { // new topics, which tell nothing of what was consumed
+		for _, topic := range w.model.OutputTopics() {
+			w.log.CreateTopic(topic, 2)
+		}
+	}
+	before := w.outputSize()
+	w.loseStore()
+	w.consumeHeld(rnd, before)
+	w.drain()
+	got := w.final("profiles")
+	maps.Copy(got, w.final("assignments"))
+	w.checkOutput()
+	w.close()
+
+	fresh := newWorld(t, 3)
+	for _, tp := range w.inputs() {
+		fresh.log.Append(tp, w.log.Records(tp)...)
+	}
+	fresh.now = w.now
+	fresh.drain()
+	want := fresh.final("profiles")
+	maps.Copy(want, fresh.final("assignments"))
+	fresh.close()
+	if len(want) < 30 {
+		t.Fatalf("the history is too thin: %d entries", len(want))
+	}
+	compareFinal(t, want, got, "rebuilt")
+}
+
+// consumeHeld consumes all input but the last record of one partition, with a crash on the way, and
+// sees to it that nothing is published meanwhile.
+func (w *world) consumeHeld(rnd *rand.Rand, size int) {
+	w.t.Helper()
+	crashAt := rnd.IntN(20)
+	for step := 0; ; step++ {
+		busiest, most := pipeline.TopicPartition{}, int64(0)
+		for tp, end := range w.hold {
+			if left := end - max(w.next[tp], w.startOf(tp)); left > most {
+				busiest, most = tp, left
+			}
+		}
+		if most <= 1 {
+			return
+		}
+		w.consume(busiest, int(min(most-1, int64(1+rnd.IntN(20)))))
+		if n, err := w.publisher.Publish(w.t.Context()); n != 0 || err != nil {
+			w.t.Fatalf("published %d entries while held, %v", n, err)
+		}
+		if w.outputSize() != size {
+			w.t.Fatal("something was published while held")
+		}
+		if step == crashAt {
+			w.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rnd})
+			for _, tp := range w.inputs() {
+				w.next[tp] = max(w.next[tp], w.startOf(tp))
+			}
+		}
+	}
+}
+
+// outputSize counts the records of all output topics.
+func (w *world) outputSize() int {
+	n := 0
+	for _, tp := range w.partitions(w.model.OutputTopics()) {
+		n += len(w.log.Records(tp))
+	}
+	return n
+}
