@@ -143,9 +143,9 @@ func TestDeprecationInAnySplit(t *testing.T) {
 	for range 200 {
 		var members []Member
 		for i := range 2 + r.IntN(3) {
+			item := `{"type":"record","name":"J","fields":[` + field("z", `"int"`) + `]}`
 			inner := `{"type":"record","name":"I","fields":[` + field("x", `"int"`) + "," +
-				field("y", array(`{"type":"record","name":"J","fields":[`+field("z", `"int"`)+`]}`)) +
-				`]}`
+				field("y", array(item)) + `]}`
 			members = append(members, Member{Dataset: fmt.Sprint("d", i), Schema: mustParse(t,
 				`{"type":"record","name":"R","fields":[`+field("a", `"string"`)+","+
 					field("i", inner)+`]}`)})
