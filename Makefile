@@ -79,8 +79,8 @@ sim: ## run N simulations from SEED on (0: a random one) with FAULTS, showing al
 		-sim.n=$(N) $(if $(FAULTS),-sim.faults=$(FAULTS)) $(if $(TRACE),-sim.trace)
 
 .PHONY: mutants
-mutants: ## seed known bugs one by one and show which test of the simulation finds each
-	go run ./internal/sim/mutants
+mutants: ## seed known bugs one by one and show which test of the simulation finds each; PICK=n
+	go run ./internal/sim/mutants $(if $(PICK),-pick $(PICK))
 
 .PHONY: bench
 bench: ## compare the pipeline with the least it could do, some ten minutes; BENCHFLAGS=-help

@@ -28,6 +28,7 @@ var scenarios = []struct {
 	{"transactions", playTransactions},
 	{"outage", playOutage},
 	{"kills", playKills},
+	{"takeover", playTakeover},
 }
 
 // host is where brokers come from.

@@ -98,11 +98,13 @@ var regressions = []struct {
 	Config
 }{
 	{"a twin of the store published under versions that the original gave out again",
-		Config{Seed: 1126, Faults: Crash | Takeover | Network | Late | Markers | Aborts}},
+		Config{Seed: 215, Faults: Takeover | Network | Late | Elect | Clean | Clock}},
 	{"a log looked whole again by the markers of a claim",
-		Config{Seed: 189, Faults: Unclean}},
+		Config{Seed: 8, Faults: Restart | Network | Markers | Elect | Clean | Clock | Aborts |
+			Unclean}},
 	{"a process ended between its claim and the repair of a log",
-		Config{Seed: 41, Faults: Crash | Restart | Unclean}},
+		Config{Seed: 884, Faults: Crash | Restart | Network | Late | Markers | Elect | Clock |
+			Unclean}},
 }
 
 func TestRegressions(t *testing.T) {

@@ -45,3 +45,16 @@ func TestFirstComplaint(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestTurns: within a few days every mutant has its turn.
+func TestTurns(t *testing.T) {
+	seen := map[string]bool{}
+	for day := range len(mutants) {
+		for _, name := range turn(day, 4) {
+			seen[name] = true
+		}
+	}
+	if len(seen) != len(mutants) {
+		t.Errorf("%d of %d mutants have a turn", len(seen), len(mutants))
+	}
+}

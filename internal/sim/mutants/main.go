@@ -7,6 +7,7 @@
 //
 //	go run ./internal/sim/mutants            all of them
 //	go run ./internal/sim/mutants NAME...    some of them
+//	go run ./internal/sim/mutants -pick 4    four of them, others tomorrow
 package main
 
 import (
@@ -26,13 +27,27 @@ import (
 )
 
 func main() {
-	seeds := flag.Int("n", 600, "how many seeds are run against each mutant at the most")
+	seeds := flag.Int("n", 1500, "how many seeds are run against each mutant at the most")
 	seed := flag.Uint64("seed", 1, "the first seed")
+	pick := flag.Int("pick", 0, "take so many, by turns of days; 0: all, or those that are named")
 	flag.Parse()
-	if err := run(flag.Args(), *seed, *seeds); err != nil {
+	names := flag.Args()
+	if *pick > 0 {
+		names = turn(time.Now().YearDay(), *pick)
+	}
+	if err := run(names, *seed, *seeds); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// turn names n mutants, so that all have their turn within a few days.
+func turn(day, n int) []string {
+	var names []string
+	for i := range min(n, len(mutants)) {
+		names = append(names, mutants[(day*n+i)%len(mutants)].name)
+	}
+	return names
 }
 
 // run tries the named mutants, all where none is named, and prints a line for each.
@@ -85,7 +100,8 @@ func (t *trial) try(m mutant) (found string, err error) {
 	if err != nil {
 		return "", err
 	}
-	for _, test := range []string{"TestSimulation", "TestCrashMatrix", "TestCrashWhileSending"} {
+	for _, test := range []string{"TestRegressions", "TestSimulation", "TestCrashMatrix",
+		"TestCrashWhileSending"} {
 		if found, err = t.test(overlay, test); found != "" || err != nil {
 			return found, err
 		}
