@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"selfsame/pipeline"
+	"selfsame/profile"
 	"selfsame/schemas"
 	"selfsame/schemas/infer"
 )
@@ -28,8 +30,17 @@ func TestScaffoldFits(t *testing.T) {
 		for _, event := range []bool{false, true} {
 			block, schema := scaffold(t, text, event)
 			files := fstest.MapFS{"schemas/new.avsc": {Data: schema}}
-			if err := paste(t, block, files); err != nil {
+			cfg, err := paste(t, block, files)
+			if err != nil {
 				t.Errorf("%s, event %v: %v\n%s\n%s", name, event, err, block, schema)
+				continue
+			}
+			for _, line := range linesOf(text) {
+				in := pipeline.NewDecoder(cfg.model).Decode(pipeline.Record{
+					Pos: profile.Position{Topic: "new"}, Value: []byte(line)})
+				if in.Reject != nil {
+					t.Errorf("%s, event %v: %s is rejected: %+v", name, event, line, in.Reject)
+				}
 			}
 		}
 	}
@@ -46,8 +57,7 @@ func scaffold(t *testing.T, text string, event bool) (block string, schema []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = strings.ReplaceAll(text, "}\n\t\t\t{", "}\x00{")
-	for line := range strings.SplitSeq(text, "\x00") {
+	for _, line := range linesOf(text) {
 		if err := sample.Add([]byte(line)); err != nil {
 			t.Fatal(err)
 		}
@@ -83,14 +93,18 @@ func scaffold(t *testing.T, text string, event bool) (block string, schema []byt
 }
 
 // paste checks the starting configuration with a block added to it.
-func paste(t *testing.T, block string, files fstest.MapFS) error {
+func paste(t *testing.T, block string, files fstest.MapFS) (*Config, error) {
 	t.Helper()
 	for name, text := range Starter() {
 		files[name] = &fstest.MapFile{Data: text}
 	}
 	text := append(bytes.TrimRight(files["selfsame.yaml"].Data, "\n"), '\n')
-	_, err := Example(append(text, block...), files, Overrides{IDKey: testKey})
-	return err
+	return Example(append(text, block...), files, Overrides{IDKey: testKey})
+}
+
+// linesOf splits a sample, whose records may take several lines here.
+func linesOf(text string) []string {
+	return strings.Split(strings.ReplaceAll(text, "}\n\t\t\t{", "}\x00{"), "\x00")
 }
 
 func TestScaffoldRefuses(t *testing.T) {
