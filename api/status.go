@@ -33,6 +33,7 @@ type datasetStatus struct {
 	Topic      string                     `json:"topic,omitempty"`
 	Entity     string                     `json:"entity,omitempty"`
 	Class      string                     `json:"class,omitempty"`
+	Retired    bool                       `json:"retired,omitempty"` // its topic is not read
 	Consumed   uint64                     `json:"consumed"`
 	Accepted   uint64                     `json:"accepted"`
 	Duplicate  uint64                     `json:"duplicate"`
@@ -92,6 +93,7 @@ func datasetStatuses(f pipeline.Figures, model *pipeline.Model) []datasetStatus 
 			Rejected: rejections(d)}
 		if ds := model.Dataset(name); ds != nil {
 			s.Topic, s.Entity, s.Class = ds.Topic, ds.Entity, className(ds.Class)
+			s.Retired = ds.Retired
 		}
 		if name == pipeline.ControlName {
 			s.Topic = model.ControlTopic

@@ -49,6 +49,9 @@ type Overrides struct {
 	IDKey   string // hexadecimal
 }
 
+// ErrNoFile says that a configuration file does not exist. Load returns it.
+var ErrNoFile = errors.New("there is no configuration file")
+
 // Load reads and checks a file. Paths in it are relative to its folder. Where datasets take their
 // schemas from a registry, it asks there.
 func Load(path string) (*Config, error) { return load(path, false) }
@@ -61,11 +64,8 @@ func LoadOffline(path string) (*Config, error) { return load(path, true) }
 func load(path string, offline bool) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf(
-			"there is no configuration file %s: name one with --config, or make one "+
-				"with selfsame init",
-			path,
-		)
+		return nil, fmt.Errorf("%w %s: name one with --config, or make one with selfsame init",
+			ErrNoFile, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)

@@ -31,7 +31,8 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	if f.MaxFuture == 0 {
 		b.ds.MaxFuture = DefaultMaxFuture
 	}
-	if f.Topic == "" {
+	b.ds.Retired = f.Retired
+	if f.Topic == "" && !f.Retired {
 		b.wrong("topic", "is missing")
 	}
 	b.enums()
@@ -82,6 +83,8 @@ func (b *datasetBuilder) enums() {
 	ds.Continuity = choose(b, "continuity", f.Continuity, []string{"halt", "rewind", "skip"},
 		[]pipeline.Continuity{pipeline.ContinuityHalt, pipeline.ContinuityRewind,
 			pipeline.ContinuitySkip})
+	ds.LossyNumbers = choose(b, "promote", f.Promote, []string{"exact", "lossy"},
+		[]bool{false, true})
 	event := ds.Class == pipeline.ClassEvent
 	if f.Class == "" {
 		b.wrong("class", "is missing: record or event")

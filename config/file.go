@@ -120,6 +120,8 @@ type policy struct {
 	Topic     string `yaml:"topic"`
 	Default   bool   `yaml:"default"`
 	Format    string `yaml:"format"`
+
+	Deprecated string `yaml:"deprecated"`
 }
 
 type entityTopics struct {
@@ -167,6 +169,9 @@ type dataset struct {
 
 	MaxRejectedShare *float64 `yaml:"max_rejected_share"`
 	RejectedWindow   *int     `yaml:"rejected_window"`
+
+	Promote string `yaml:"promote"`
+	Retired bool   `yaml:"retired"`
 }
 
 type identityField struct {

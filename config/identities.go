@@ -56,7 +56,11 @@ func (b *datasetBuilder) identities() {
 			Path: b.field("identities", f.Path, "string, int, long, or an array of these",
 				isText), Namespace: f.Namespace, Primary: f.Primary})
 	}
+	chosen := slices.ContainsFunc(b.ds.Identities, func(f pipeline.IdentityField) bool {
+		return f.Primary
+	})
 	for _, mark := range b.ds.Schema.Marks() {
+		mark.Primary = mark.Primary && !chosen // the configuration's wins
 		if !slices.ContainsFunc(b.ds.Identities, func(f pipeline.IdentityField) bool {
 			return f.Path == mark.Path
 		}) {

@@ -6,7 +6,6 @@ import (
 	"selfsame/identity"
 	"selfsame/pipeline"
 	"selfsame/profile"
-	"selfsame/schemas"
 )
 
 // build makes the model. Everything wrong is in p; the model is only good where p is empty.
@@ -95,9 +94,13 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 		if !ok {
 			p.add(append(at, "format"), "%q is not json, avro or registry", one.Format)
 		}
+		if one.Deprecated != "" && one.Deprecated != "hide" && one.Deprecated != "show" {
+			p.add(append(at, "deprecated"), "%q is not hide or show", one.Deprecated)
+		}
 		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic, Format: format,
-			Policy:  profile.Policy{Name: name, Strategy: profile.StrategyLatest},
-			Default: one.Default || len(f.Policies) == 1})
+			ShowDeprecated: one.Deprecated == "show",
+			Policy:         profile.Policy{Name: name, Strategy: profile.StrategyLatest},
+			Default:        one.Default || len(f.Policies) == 1})
 	}
 	if defaults != 1 {
 		p.add(path, "exactly one policy must have default: true, %d have", defaults)
@@ -137,6 +140,9 @@ func checkShared(p *problems, m *pipeline.Model) {
 	first := map[string]*pipeline.Dataset{}
 	for _, ds := range m.Datasets {
 		other := first[ds.Topic]
+		if ds.Retired {
+			continue
+		}
 		if other == nil {
 			first[ds.Topic] = ds
 			continue
@@ -154,29 +160,14 @@ func checkShared(p *problems, m *pipeline.Model) {
 	}
 }
 
-// compose builds the union schema of each class of each entity, for its conflicts.
+// compose builds the union schema of each class of each entity, for its conflicts, and for what is
+// deprecated.
 func compose(p *problems, m *pipeline.Model) {
 	for _, e := range m.Entities {
-		composeClass(p, m, e.Name, pipeline.ClassRecord)
-		composeClass(p, m, e.Name, pipeline.ClassEvent)
+		var err error
+		e.Union, err = m.Union(e.Name, pipeline.ClassRecord)
+		each(p, []string{"datasets"}, err)
+		_, err = m.Union(e.Name, pipeline.ClassEvent)
+		each(p, []string{"datasets"}, err)
 	}
-}
-
-func composeClass(p *problems, m *pipeline.Model, entity string, class pipeline.DatasetClass) {
-	var members []schemas.Member
-	for _, ds := range m.Datasets {
-		if ds.Entity == entity && ds.Class == class && ds.Schema != nil {
-			members = append(members, schemas.Member{
-				Dataset: ds.Name, Schema: ds.Schema, Rename: ds.Rename})
-		}
-	}
-	if len(members) == 0 {
-		return
-	}
-	name := entity
-	if class == pipeline.ClassEvent {
-		name += ".events"
-	}
-	_, err := schemas.Compose(name, members)
-	each(p, []string{"datasets"}, err)
 }

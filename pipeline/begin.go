@@ -247,7 +247,11 @@ func (p *Publisher) held() (bool, error) {
 	if p.barrier == nil {
 		return false, nil
 	}
+	topics := p.shard.model.ConsumedTopics()
 	for _, at := range p.barrier {
+		if !slices.Contains(topics, at.Topic) {
+			continue // retired since: it will not be consumed any further
+		}
 		now, _ := p.shard.board.position(TopicPartition{at.Topic, at.Partition})
 		if now.Next < at.Next {
 			return true, nil

@@ -227,6 +227,9 @@ func (c *controlInput) bindNames(m *Model, form controlForm) *Rejection {
 			(c.dataset.Class != ClassRecord || c.dataset.Entity != c.Class) {
 			return wrongControl("dataset", "a record dataset of the class", "another")
 		}
+		if c.dataset.Retired && c.Op != ControlDeleteFragment {
+			return wrongControl("dataset", "a dataset that is read", "a retired one")
+		}
 	}
 	for _, text := range c.Identities {
 		id, rejection := bindIdentity(entity.Rules, text)

@@ -56,10 +56,12 @@ type Decoder struct {
 func NewDecoder(model *Model) *Decoder {
 	d := &Decoder{model: model, byTopic: map[string][]*Dataset{},
 		framed: map[string]bool{}, codecs: map[*Dataset]*codec{}}
-	for _, ds := range model.Datasets {
-		d.codecs[ds] = newCodec(ds)
-		d.framed[ds.Topic] = d.framed[ds.Topic] || ds.Format == FormatRegistry
-		d.byTopic[ds.Topic] = append(d.byTopic[ds.Topic], ds)
+	for _, topic := range model.InputTopics() {
+		d.byTopic[topic] = model.datasetsOf(topic)
+		for _, ds := range d.byTopic[topic] {
+			d.codecs[ds] = newCodec(ds)
+			d.framed[topic] = d.framed[topic] || ds.Format == FormatRegistry
+		}
 	}
 	return d
 }

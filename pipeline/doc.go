@@ -12,6 +12,7 @@
 //	step.go       one input -> changes of the working set (state.go)
 //	graph.go      links asserted, clusters decided, identities assigned
 //	settle.go     changed profiles are merged once, compared with what was last decided, enqueued
+//	unions.go     union schemas of the model, and how they may change
 //	render.go     merged profile -> output record
 //	outgoing.go   outbox entries -> batches
 //	publisher.go  frozen batches -> Sink

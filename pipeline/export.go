@@ -75,21 +75,6 @@ func (x *Export) prepareAvro(model *Model, codec string) error {
 	return nil
 }
 
-// recordUnion composes the union schema of the record datasets of a class, nil where it has none.
-func (m *Model) recordUnion(class string) (*schemas.Union, error) {
-	var members []schemas.Member
-	for _, ds := range m.Datasets {
-		if ds.Entity == class && ds.Class == ClassRecord {
-			members = append(members, schemas.Member{
-				Dataset: ds.Name, Schema: ds.Schema, Rename: ds.Rename})
-		}
-	}
-	if len(members) == 0 {
-		return nil, nil
-	}
-	return schemas.Compose(class, members)
-}
-
 // Stream writes the profiles of the latest committed state in order of id, and returns how many
 // they are. It holds one profile and exportBlock bytes at a time. Where it fails, or ctx ends, what
 // was written is incomplete.

@@ -203,7 +203,7 @@ func (m *Model) remedy(topic string, row store.Input) string {
 func (m *Model) datasetsOf(topic string) []*Dataset {
 	var found []*Dataset
 	for _, ds := range m.Datasets {
-		if ds.Topic == topic {
+		if ds.Topic == topic && !ds.Retired {
 			found = append(found, ds)
 		}
 	}

@@ -132,7 +132,7 @@ func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigne
 	if decided != nil {
 		a.Version = decided.Version
 	}
-	a.Merged = policy.Merge(a.Data.Sources)
+	a.Merged = visible(e, policy, policy.Merge(a.Data.Sources))
 	return a, nil
 }
 

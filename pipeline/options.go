@@ -84,6 +84,8 @@ type Dataset struct {
 	SchemaID      uint32                  // in the registry; 0 where the schema is not from there
 	Writers       []*schemas.WriterSchema // Avro: what values are written in, besides Schema
 	Rename        []schemas.Rename        // from paths of the dataset to paths of the union
+	LossyNumbers  bool                    // integers and floating point may meet, as double
+	Retired       bool                    // its data and schema stay, its topic is not read
 	Identities    []IdentityField
 	IdentityMap   profile.Path // of a map from namespaces to lists of {id, primary}; empty: none
 	Timestamp     profile.Path // empty: the Kafka timestamp
@@ -112,10 +114,11 @@ const (
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
 	profile.Policy
-	Topic    string
-	Default  bool
-	Format   Format // of the values
-	SchemaID uint32 // of FormatRegistry: the id of the values' schema
+	Topic          string
+	Default        bool
+	Format         Format // of the values
+	SchemaID       uint32 // of FormatRegistry: the id of the values' schema
+	ShowDeprecated bool   // put deprecated fields out too
 }
 
 // Entity is an entity class: what profiles there are, how they are linked and merged, and where
@@ -126,6 +129,10 @@ type Entity struct {
 	Policies        []PolicyTopic
 	IdentityTopic   string // what happened to the graph
 	AssignmentTopic string // compacted: identity -> profile id
+
+	// Union is the union schema of the class's record datasets, which knows what is deprecated; nil
+	// where nothing is.
+	Union *schemas.Union
 }
 
 // DefaultPolicy returns the policy that reads use unless they name one.
@@ -200,12 +207,13 @@ func (m *Model) ConsumedTopics() []string {
 	return topics
 }
 
-// InputTopics lists the topics that datasets read, in order of first mention.
+// InputTopics lists the topics that datasets read, in order of first mention. Retired datasets read
+// none.
 func (m *Model) InputTopics() []string {
 	var topics []string
 	seen := map[string]bool{}
 	for _, d := range m.Datasets {
-		if !seen[d.Topic] {
+		if !seen[d.Topic] && !d.Retired {
 			seen[d.Topic] = true
 			topics = append(topics, d.Topic)
 		}

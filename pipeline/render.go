@@ -26,6 +26,22 @@ const (
 	HeaderPositions = "selfsame-positions"
 )
 
+// visible leaves out what is deprecated, unless the policy shows it.
+func visible(e *Entity, policy *PolicyTopic, merged profile.Merged) profile.Merged {
+	if policy.ShowDeprecated || e.Union == nil || !e.Union.Hides() {
+		return merged
+	}
+	kept := merged.Leaves[:0]
+	for _, leaf := range merged.Leaves {
+		var ok bool
+		if leaf.Value, ok = e.Union.Visible(leaf.Path, leaf.Value); ok {
+			kept = append(kept, leaf)
+		}
+	}
+	merged.Leaves = kept
+	return merged
+}
+
 // contentOf renders what a merged profile says, without id and version: what "no change" compares.
 //
 //	"identities":{ns:[value...]},"attributes":{...},"datasets":[...]

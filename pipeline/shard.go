@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"selfsame/identity"
@@ -113,18 +114,20 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
 }
 
-// loadInputs reads how far the input topics have been consumed, and which of them are read.
+// loadInputs reads how far the input topics have been consumed, and which of them are read. Of
+// topics that are not consumed any more the rows stay, and nothing is shown.
 func (sh *Shard) loadInputs() error {
-	r := sh.store.Reader()
+	r, consumed := sh.store.Reader(), sh.model.ConsumedTopics()
 	err := r.Positions(func(topic string, partition int32, p *store.Position) error {
-		sh.positions[TopicPartition{topic, partition}] = &position{row: *p, dirty: true}
+		sh.positions[TopicPartition{topic, partition}] = &position{row: *p,
+			dirty: slices.Contains(consumed, topic)}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	err = r.Inputs(func(topic string, row *store.Input) error {
-		sh.inputs[topic] = &input{row: *row, dirty: true}
+		sh.inputs[topic] = &input{row: *row, dirty: slices.Contains(consumed, topic)}
 		return nil
 	})
 	sh.show()

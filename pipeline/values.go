@@ -20,7 +20,7 @@ type values struct {
 // ProfileSchema returns the Avro schema of a class's profiles: what its topics' values have in
 // [FormatAvro] and [FormatRegistry].
 func (m *Model) ProfileSchema(e *Entity) (*schemas.ProfileSchema, error) {
-	union, err := m.recordUnion(e.Name)
+	union, err := m.Union(e.Name, ClassRecord)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func policyOf(ref store.ProfileRef) policyKey { return policyKey{ref.Class, ref.
 // merge merges a profile and renders its content. text is the content in JSON, whatever the format:
 // what "no change" compares, so that neither another format nor a wider schema is a change.
 func (v *values) merge(g *Gathered) (text, content []byte, err error) {
-	merged := v.policy.Merge(g.Sources)
+	merged := visible(v.entity, v.policy, v.policy.Merge(g.Sources))
 	text = contentOf(v.entity, g, merged)
 	if v.avro == nil {
 		return text, text, nil

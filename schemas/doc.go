@@ -11,6 +11,9 @@
 //	schema text --ParseWriter--> WriterSchema --NewResolution--> Resolution --Decode--> Value
 //	Schemas of a class's datasets --Compose--> Union --Avro--> schema text --ParseUnion--> Union
 //
+// What changed between two schemas or unions is a list of [Change]s; [CheckEvolution] and the words
+// for compatibility come of it. Package schemas/infer guesses schemas from samples.
+//
 // How Avro appears as values:
 //
 //	record, map                 object; a field or key that is not given has no entry

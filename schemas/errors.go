@@ -64,13 +64,21 @@ type ConflictError struct {
 	TypeA    string
 	DatasetB string
 	TypeB    string
+	WhereA   string // file:line of the field's name, "" where the schema comes from no file
+	WhereB   string
 	Hint     string // the way out
 }
 
 // Error implements error.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("composing %s: %s is %s in %s and %s in %s: %s",
-		e.Class, e.Path, e.TypeA, e.DatasetA, e.TypeB, e.DatasetB, e.Hint)
+	in := func(typ, dataset, where string) string {
+		if where != "" {
+			where = " (" + where + ")"
+		}
+		return typ + " in " + dataset + where
+	}
+	return fmt.Sprintf("composing %s: %s is %s and %s: %s", e.Class, e.Path,
+		in(e.TypeA, e.DatasetA, e.WhereA), in(e.TypeB, e.DatasetB, e.WhereB), e.Hint)
 }
 
 // EvolutionError says that a new union takes away or retypes what the store was written with.

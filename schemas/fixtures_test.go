@@ -41,8 +41,8 @@ func TestReferenceSchemas(t *testing.T) {
 	}
 }
 
-// TestFixtureSchemas reads the schema files of other producers. One has comments in it, which are
-// no JSON: Avro's specification knows none, only Java's parser does.
+// TestFixtureSchemas reads the schema files of other producers. One has comments in it, which
+// Avro's specification knows none of; Java's parser does.
 func TestFixtureSchemas(t *testing.T) {
 	read := 0
 	root := os.DirFS(testdata(t))
@@ -54,14 +54,7 @@ func TestFixtureSchemas(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = ParseWriter(path, text)
-		if commented := path == "datagen_schemas/clickstream_schema.avsc"; commented {
-			if err == nil || !strings.Contains(err.Error(), ":59: not JSON") {
-				t.Errorf("%s: %v", path, err)
-			}
-			return nil
-		}
-		if err != nil {
+		if _, err := ParseWriter(path, text); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 		read++

@@ -76,7 +76,8 @@ func (p *parser) parseField(n *jsonNode, at place) (*Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Field{Name: name.text, Type: t, HasDefault: n.member("default") != nil}
+	f := &Field{Name: name.text, Type: t, HasDefault: n.member("default") != nil,
+		Line: name.line}
 	f.Aliases, f.fallback = n.member("aliases").strings(), t.fallback(n.member("default"))
 	if doc := n.member("doc"); doc != nil {
 		f.Doc = doc.text

@@ -32,9 +32,11 @@ const (
 	maxDepth  = 64      // levels of records, maps and arrays
 )
 
-// Parse reads an Avro record schema; file is its name for messages. Errors are [SchemaError]s.
+// Parse reads an Avro record schema; file is its name for messages. Comments are passed over.
+// Errors are [SchemaError]s.
 func Parse(file string, text []byte) (*Schema, error) {
 	p := &parser{file: file, named: map[string]*Type{}, open: map[string]*Type{}}
+	text = withoutComments(text)
 	tree, err := parseTree(file, text)
 	if err != nil {
 		return nil, err

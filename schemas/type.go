@@ -41,6 +41,7 @@ type Field struct {
 	Deprecated bool // "deprecated": true
 	Aliases    []string
 	Doc        string
+	Line       int // of its name in the schema's text, from 1
 
 	identity *identity
 	fallback profile.Value // its default, null where there is none or it is null

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 
 	"selfsame/profile"
 )
@@ -34,13 +33,13 @@ func Compose(class string, members []Member) (*Union, error) {
 	return newUnion(class, root)
 }
 
-// ParseUnion reads back what [Union.Avro] gave. The union has no lineage.
-func ParseUnion(avro []byte) (*Union, error) {
-	s, err := Parse("union schema", avro)
+// ParseUnion reads back what [Union.Avro] gave. The union has no lineage. class is what it was
+// composed as.
+func ParseUnion(class string, avro []byte) (*Union, error) {
+	s, err := Parse("union schema of "+class, avro)
 	if err != nil {
 		return nil, err
 	}
-	class := strings.TrimSuffix(strings.TrimPrefix(s.root.Name, unionNamespace+"."), "."+recordName)
 	root := (&composer{class: class}).merge("", []claim{{typ: s.root}})
 	return newUnion(class, root)
 }
@@ -51,6 +50,7 @@ func newUnion(class string, root *merged) (*Union, error) {
 	if u.schema, err = Parse("union schema of "+class, u.avro); err != nil {
 		return nil, err
 	}
+	root.markHidden()
 	u.collectPaths(root, "")
 	slices.Sort(u.paths)
 	return u, nil

@@ -17,6 +17,13 @@ func unionText(class string, root *merged) []byte {
 	return appendMerged(nil, root, unionNamespace+"."+avroName(class))
 }
 
+// MakeName makes a name that Avro accepts of any text.
+func MakeName(text string) string { return avroName(text) }
+
+// ValidName reports whether a text is a name that Avro accepts: letters, digits and _, no digit
+// first.
+func ValidName(text string) bool { return validName(text) }
+
 // avroName makes a name that Avro accepts.
 func avroName(name string) string {
 	valid := strings.Map(func(r rune) rune {

@@ -21,9 +21,19 @@ type Member struct {
 // claim is what one dataset says about one place of the union.
 type claim struct {
 	dataset    string // "" when reading a union back
+	file       string // of the schema
+	line       int    // of the field, or the one around it; 0 for the whole record
 	lossy      bool
 	deprecated bool // here or above
 	typ        *Type
+}
+
+// where names the file and line that a claim comes from; "" where there is no file.
+func (c claim) where() string {
+	if c.file == "" || c.line == 0 {
+		return c.file
+	}
+	return fmt.Sprintf("%s:%d", c.file, c.line)
 }
 
 // merged is one place of the union.
@@ -35,6 +45,7 @@ type merged struct {
 	datasets   []string  // sorted
 	deprecated bool      // by all datasets
 	lossy      bool      // by one dataset at least
+	hides      bool      // something at or below is deprecated
 }
 
 // step goes one segment down: to a field, or by any key into a map.
@@ -66,7 +77,8 @@ func claimsOf(class string, members []Member) ([]claim, error) {
 		if err != nil {
 			return nil, err
 		}
-		claims = append(claims, claim{dataset: m.Dataset, lossy: m.LossyNumbers, typ: typ})
+		claims = append(claims, claim{dataset: m.Dataset, lossy: m.LossyNumbers, typ: typ,
+			file: m.Schema.file})
 	}
 	return claims, nil
 }
@@ -111,6 +123,9 @@ func (c *composer) mergeFields(m *merged, path string, claims []claim) {
 		for _, f := range claim.typ.Fields {
 			below := claim
 			below.typ, below.deprecated = f.Type, claim.deprecated || f.Deprecated
+			if f.Line > 0 {
+				below.line = f.Line
+			}
 			byName[f.Name] = append(byName[f.Name], below)
 		}
 	}
@@ -143,8 +158,8 @@ func (c *composer) agree(path string, claims []claim) bool {
 			noted[pair] = true
 			ok = false
 			c.faults = append(c.faults, &ConflictError{Class: c.class, Path: path,
-				DatasetA: a.dataset, TypeA: pair[0],
-				DatasetB: b.dataset, TypeB: pair[1], Hint: hint})
+				DatasetA: a.dataset, TypeA: pair[0], WhereA: a.where(),
+				DatasetB: b.dataset, TypeB: pair[1], WhereB: b.where(), Hint: hint})
 		}
 	}
 	return ok
@@ -176,6 +191,10 @@ func conflict(a, b claim) (hint string) {
 	}
 	return ""
 }
+
+// Agree reports whether two datasets can have these types at one path, the types inside of records,
+// arrays and maps aside.
+func Agree(a, b *Type) bool { return conflict(claim{typ: a}, claim{typ: b}) == "" }
 
 func isInteger(t *Type) bool  { return t.Kind == KindInt || t.Kind == KindLong }
 func isFloating(t *Type) bool { return t.Kind == KindFloat || t.Kind == KindDouble }

@@ -20,6 +20,7 @@ type Rename struct {
 // branch is a record of a dataset while fields move.
 type branch struct {
 	field *Field             // what is not a record; nil otherwise
+	line  int                // of a record's field, 0 where a rename made it
 	below map[string]*branch // of a record
 }
 
@@ -56,7 +57,9 @@ func branchOf(t *Type, deprecated bool) *branch {
 	b := &branch{below: map[string]*branch{}}
 	for _, f := range t.Fields {
 		if f.Type.Kind == KindRecord {
-			b.below[f.Name] = branchOf(f.Type, deprecated || f.Deprecated)
+			below := branchOf(f.Type, deprecated || f.Deprecated)
+			below.line = f.Line
+			b.below[f.Name] = below
 			continue
 		}
 		leaf := *f
@@ -130,8 +133,9 @@ func (b *branch) record() *Type {
 		f := &Field{Name: name}
 		if below.field != nil {
 			f.Type, f.Deprecated = below.field.Type, below.field.Deprecated
+			f.Line = below.field.Line
 		} else {
-			f.Type = below.record()
+			f.Type, f.Line = below.record(), below.line
 		}
 		t.Fields = append(t.Fields, f)
 	}

@@ -109,7 +109,7 @@ func TestComposeConflicts(t *testing.T) {
 				t.Fatalf("%s with %s: got %v", test.a, test.b, err)
 			}
 			want := ConflictError{"profile", test.path, "crm", test.typeA, "shop",
-				test.typeB, got.Hint}
+				test.typeB, "test.avsc:1", "test.avsc:1", got.Hint}
 			if *got != want || got.Hint == "" {
 				t.Errorf("got  %v\nwant %v", got, &want)
 			}
@@ -125,9 +125,10 @@ func TestComposeReportsAllConflicts(t *testing.T) {
 		member(t, "a", `a: "int"`, `b: "int"`),
 		member(t, "d", `a: "int"`),
 	})
-	want := `composing profile: a is int in a and string in c: ` + hintRename + `
-composing profile: a is long in b and string in c: ` + hintRename + `
-composing profile: b is int in a and double in b: ` + hintLossy
+	want := `composing profile: a is int in a (test.avsc:1) and string in c (test.avsc:1): ` +
+		hintRename + `
+composing profile: a is long in b (test.avsc:1) and string in c (test.avsc:1): ` + hintRename + `
+composing profile: b is int in a (test.avsc:1) and double in b (test.avsc:1): ` + hintLossy
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
@@ -185,7 +186,7 @@ func TestUnionLineageAndPaths(t *testing.T) {
 		{"no", "", false},
 		{"home.city.no", "", false},
 	}
-	back, err := ParseUnion(u.Avro())
+	back, err := ParseUnion(u.Class(), u.Avro())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +318,7 @@ func TestComposeLaws(t *testing.T) {
 		if got := string(mustCompose(t, append(members, whole)...).Avro()); got != want {
 			t.Fatalf("not idempotent\n%s\n%s", want, got)
 		}
-		back, err := ParseUnion(u.Avro())
+		back, err := ParseUnion(u.Class(), u.Avro())
 		if err != nil || string(back.Avro()) != want || !slices.Equal(back.Paths(), u.Paths()) {
 			t.Fatalf("read back: %v\n%s\n%s", err, want, back.Avro())
 		}

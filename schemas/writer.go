@@ -14,7 +14,7 @@ type WriterSchema struct {
 // ParseWriter reads any Avro schema; file is its name for messages. Errors are [SchemaError]s.
 func ParseWriter(file string, text []byte) (*WriterSchema, error) {
 	p := &parser{file: file, general: true, named: map[string]*Type{}, open: map[string]*Type{}}
-	tree, err := parseTree(file, text)
+	tree, err := parseTree(file, withoutComments(text))
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,7 @@ func (s Summary) String() string {
 //   - an identity lists exactly the fragments and the events' datasets that are there
 //   - a fragment is sorted and hides nothing below its floor
 //   - an event and the row of its id name each other
+//   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - a live profile has a cluster of its id; outbox entries decode and lie below the next number
 //
@@ -134,6 +135,7 @@ func (c *checker) row(key, value []byte) {
 	case spaceName:
 		c.sum.Names++
 	case spaceMeta:
+		c.metaRow(key, value)
 	case spaceApplied, spaceJob, spaceTimer:
 		c.controlRow(key, value)
 	default:

@@ -339,8 +339,11 @@ func TestCheck(t *testing.T) {
 		"has no assertions": func(b *Batch) {
 			b.SetLink("profile", ann, tab, &Link{}, false)
 		},
-		"no such key space":         func(b *Batch) { b.setRaw([]byte("zzz"), nil, nil) },
-		"bad number":                func(b *Batch) { b.setRaw(metaless(b, ann), []byte{1}, nil) },
+		"no such key space": func(b *Batch) { b.setRaw([]byte("zzz"), nil, nil) },
+		"bad number":        func(b *Batch) { b.setRaw(metaless(b, ann), []byte{1}, nil) },
+		"union/profile: does not decode": func(b *Batch) {
+			must(t, b.store.SetUnions(Union{Class: "profile", Avro: []byte("{}")}))
+		},
 		"input in: does not decode": func(b *Batch) { b.SetInput("in", &Input{State: 9}) },
 		"is no offset":              func(b *Batch) { b.SetPosition("in", 0, &Position{Next: -1}) },
 		"its other end is not known": func(b *Batch) {

@@ -76,6 +76,9 @@ func (d *daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.adoptSchemas(); err != nil {
+		return err
+	}
 	shard, err := d.openShard(ctx)
 	if err != nil {
 		return err
@@ -165,6 +168,19 @@ func (d *daemon) refuseForeignOutput(ctx context.Context) error {
 				)
 			}
 		}
+	}
+	return nil
+}
+
+// adoptSchemas refuses union schemas that what the store holds cannot live under.
+func (d *daemon) adoptSchemas() error {
+	changes, err := pipeline.AdoptUnions(d.model, d.store)
+	if err != nil {
+		return fmt.Errorf("%w\n(see selfsame schema check --against-store)", err)
+	}
+	for _, c := range changes {
+		d.log.Info("the store keeps a new union schema", "class", c.Class,
+			"fingerprint", c.New.Fingerprint(), "changes", len(c.Changes))
 	}
 	return nil
 }

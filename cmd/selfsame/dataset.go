@@ -98,6 +98,7 @@ type datasetLines struct {
 		Name, Topic, Class                        string
 		Consumed, Accepted, Duplicate, Superseded uint64
 		Rejected                                  map[string]uint64
+		Retired                                   bool
 	}
 	Inputs []struct {
 		Topic, State, Reason string
@@ -126,8 +127,12 @@ func printDatasets(w io.Writer, status []byte) error {
 		for _, n := range d.Rejected {
 			rejected += n
 		}
+		state := states[d.Topic]
+		if d.Retired {
+			state = "retired"
+		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", d.Name, d.Topic, d.Class,
-			states[d.Topic], lags[d.Topic], d.Consumed, d.Accepted, d.Duplicate, d.Superseded,
+			state, lags[d.Topic], d.Consumed, d.Accepted, d.Duplicate, d.Superseded,
 			rejected)
 	}
 	if err := table.Flush(); err != nil {

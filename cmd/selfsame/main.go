@@ -19,6 +19,7 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 	exitStore   = 3
+	exitSchema  = 4
 )
 
 // errUsage marks errors of how the program was called.
@@ -43,6 +44,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, errDamaged):
 		return exitStore
+	case errors.Is(err, errIncompatible):
+		return exitSchema
 	}
 	return exitFailure
 }
@@ -66,7 +69,8 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 		return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, c.CommandPath())
 	})
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
-		newTail(), newExport(), newCheck(), newControl(), newDataset(), newJobs(), newVersion())
+		newTail(), newExport(), newCheck(), newControl(), newDataset(), newJobs(), newSchema(),
+		newVersion())
 	return root
 }
 

@@ -101,6 +101,9 @@ func produce(ctx context.Context, f produceFlags, name string, in io.Reader) (er
 	if p.dataset == nil {
 		return fmt.Errorf("%w: %s has no dataset %q", errUsage, f.path, f.dataset)
 	}
+	if p.dataset.Retired {
+		return fmt.Errorf("%w: dataset %s is retired: nothing reads its topic", errUsage, f.dataset)
+	}
 	p.key = keyPath(p.dataset, f.key)
 	p.headers = headersOf(model, p.dataset, f)
 	if err := p.register(ctx, cfg); err != nil {
@@ -139,7 +142,7 @@ func headersOf(m *pipeline.Model, ds *pipeline.Dataset, f produceFlags) []pipeli
 		}
 	}
 	for _, other := range m.Datasets {
-		if other != ds && other.Topic == ds.Topic {
+		if other != ds && other.Topic == ds.Topic && !other.Retired {
 			add(pipeline.HeaderDataset, ds.Name)
 			break
 		}
