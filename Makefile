@@ -13,10 +13,10 @@ BENCH ?= .
 BENCHFLAGS ?=
 
 # The packages in which goroutines meet.
-CONCURRENT := $(wildcard internal/lifecycle pipeline store kafka broker api cmd)
+CONCURRENT := $(wildcard internal/lifecycle pipeline store kafka registry broker api cmd)
 
-# The packages with tests against a real Kafka.
-REAL := $(wildcard internal/realkafka internal/conformance integration)
+# The packages with tests against a real Kafka or a real schema registry.
+REAL := $(wildcard internal/realkafka internal/realregistry internal/conformance integration)
 
 # Go keeps its caches in HOME. Where there is none, they go here.
 ifeq ($(strip $(HOME)),)

@@ -19,6 +19,7 @@ import (
 	"selfsame/identity"
 	"selfsame/kafka"
 	"selfsame/pipeline"
+	"selfsame/registry"
 	"selfsame/store"
 )
 
@@ -33,6 +34,11 @@ type Config struct {
 	password string
 	token    string
 	model    *pipeline.Model
+
+	registryPassword string
+	registryToken    string
+	offline          bool  // the registry is not asked
+	away             error // why the registry could not be asked
 }
 
 // Overrides replace parts of an example configuration.
@@ -43,8 +49,16 @@ type Overrides struct {
 	IDKey   string // hexadecimal
 }
 
-// Load reads and checks a file. Paths in it are relative to its folder.
-func Load(path string) (*Config, error) {
+// Load reads and checks a file. Paths in it are relative to its folder. Where datasets take their
+// schemas from a registry, it asks there.
+func Load(path string) (*Config, error) { return load(path, false) }
+
+// LoadOffline is Load without asking a registry: what it would tell is not checked, and datasets
+// that take their schemas from there have none. It serves to talk to a daemon or to look at its
+// store, not to decode.
+func LoadOffline(path string) (*Config, error) { return load(path, true) }
+
+func load(path string, offline bool) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf(
@@ -57,7 +71,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	dir := filepath.Dir(path)
-	c := &Config{lines: &lines{name: path}, resolve: func(p string) string {
+	c := &Config{lines: &lines{name: path}, offline: offline, resolve: func(p string) string {
 		if filepath.IsAbs(p) {
 			return p
 		}
@@ -118,6 +132,7 @@ func (c *Config) check(p *problems) {
 	c.idKey = c.readKey(p)
 	c.password = c.readSecret(p, f.Kafka.SASL.Password, "kafka", "sasl", "password")
 	c.token = c.readSecret(p, f.HTTP.Token, "http", "token")
+	c.checkRegistry(p)
 	each(p, []string{"kafka"}, c.KafkaConfig().Validate())
 	each(p, []string{"http"}, c.HTTPOptions().Validate())
 	each(p, []string{"store"}, c.StoreOptions().Validate())
@@ -227,7 +242,9 @@ func (c *Config) PipelineOptions() pipeline.Options {
 	return pipeline.Options{BatchRecords: p.BatchRecords, BatchDelay: time.Duration(p.BatchDelay),
 		ShutdownTimeout:  time.Duration(p.ShutdownTimeout),
 		OffsetsInterval:  time.Duration(p.OffsetsInterval),
-		MetadataInterval: time.Duration(p.MetadataInterval)}
+		MetadataInterval: time.Duration(p.MetadataInterval),
+
+		UnknownSchemaRetry: time.Duration(c.file.Registry.UnknownRetry)}
 }
 
 // HTTPOptions returns how to serve the API.
@@ -275,6 +292,8 @@ func defaults() file {
 			TransactionalID: "selfsame.0", FetchMaxBytes: Bytes(k.FetchMaxBytes),
 			FetchMaxWait: Duration(k.FetchMaxWait), DialTimeout: Duration(k.DialTimeout),
 			RequestTimeout: Duration(k.RequestTimeout)},
+		Registry: registryFile{RequestTimeout: Duration(registry.Default().RequestTimeout),
+			UnknownRetry: Duration(o.UnknownSchemaRetry), AutoRegister: true},
 		HTTP: httpFile{Listen: api.DefaultListen},
 		Log:  logFile{Level: "info", Format: "text"},
 		Store: storeFile{Cache: Bytes(s.CacheBytes), Memtable: Bytes(s.MemtableBytes),

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -37,7 +38,11 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	b.start()
 	b.rejects()
 	var err error
-	if b.ds.Schema, err = b.c.readSchema(f.Schema); err != nil {
+	b.ds.Schema, b.ds.SchemaID, err = b.c.readSchema(f.Schema)
+	switch {
+	case errors.Is(err, errOffline):
+		return b.ds
+	case err != nil:
 		b.wrong("schema", "%v", err)
 		return b.ds
 	}

@@ -7,6 +7,7 @@ type file struct {
 	DataDir     string             `yaml:"data_dir"`
 	IDKey       Secret             `yaml:"id_key"`
 	Kafka       kafkaFile          `yaml:"kafka"`
+	Registry    registryFile       `yaml:"registry"`
 	HTTP        httpFile           `yaml:"http"`
 	Log         logFile            `yaml:"log"`
 	Store       storeFile          `yaml:"store"`
@@ -46,6 +47,19 @@ type saslFile struct {
 	Mechanism string `yaml:"mechanism"`
 	Username  string `yaml:"username"`
 	Password  Secret `yaml:"password"`
+}
+
+type registryFile struct {
+	URL            string   `yaml:"url"`
+	Username       string   `yaml:"username"`
+	Password       Secret   `yaml:"password"`
+	Token          Secret   `yaml:"token"`
+	CAFile         string   `yaml:"ca_file"`
+	CertFile       string   `yaml:"cert_file"`
+	KeyFile        string   `yaml:"key_file"`
+	RequestTimeout Duration `yaml:"request_timeout"`
+	UnknownRetry   Duration `yaml:"unknown_retry"`
+	AutoRegister   bool     `yaml:"auto_register"`
 }
 
 type httpFile struct {
@@ -105,6 +119,7 @@ type policy struct {
 	Stitching string `yaml:"stitching"`
 	Topic     string `yaml:"topic"`
 	Default   bool   `yaml:"default"`
+	Format    string `yaml:"format"`
 }
 
 type entityTopics struct {
@@ -134,7 +149,7 @@ type dataset struct {
 	Format        string            `yaml:"format"`
 	Envelope      string            `yaml:"envelope"`
 	Mode          string            `yaml:"mode"`
-	Schema        string            `yaml:"schema"`
+	Schema        schemaSource      `yaml:"schema"`
 	WriterSchemas []string          `yaml:"writer_schemas"`
 	Map           map[string]string `yaml:"map"`
 	Identities    []identityField   `yaml:"identities"`

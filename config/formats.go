@@ -9,8 +9,9 @@ import (
 // formats reads what a value is encoded in and wrapped in.
 func (b *datasetBuilder) formats() {
 	f, ds := &b.f, b.ds
-	ds.Format = choose(b, "format", f.Format, []string{"json", "avro", "single-object"},
-		[]pipeline.Format{pipeline.FormatJSON, pipeline.FormatAvro, pipeline.FormatSingleObject})
+	ds.Format = choose(b, "format", f.Format, []string{"json", "avro", "single-object", "registry"},
+		[]pipeline.Format{pipeline.FormatJSON, pipeline.FormatAvro, pipeline.FormatSingleObject,
+			pipeline.FormatRegistry})
 	ds.Envelope = choose(b, "envelope", f.Envelope, []string{"none", "xdm", "debezium"},
 		[]pipeline.Envelope{pipeline.EnvelopeNone, pipeline.EnvelopeXDM,
 			pipeline.EnvelopeDebezium})

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"slices"
 
 	"selfsame/identity"
@@ -92,7 +89,13 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 		if one.Default || len(f.Policies) == 1 {
 			defaults++
 		}
-		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic,
+		format, ok := map[string]pipeline.Format{"": pipeline.FormatJSON,
+			"json": pipeline.FormatJSON, "avro": pipeline.FormatAvro,
+			"registry": pipeline.FormatRegistry}[one.Format]
+		if !ok {
+			p.add(append(at, "format"), "%q is not json, avro or registry", one.Format)
+		}
+		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic, Format: format,
 			Policy:  profile.Policy{Name: name, Strategy: profile.StrategyLatest},
 			Default: one.Default || len(f.Policies) == 1})
 	}
@@ -176,34 +179,4 @@ func composeClass(p *problems, m *pipeline.Model, entity string, class pipeline.
 	}
 	_, err := schemas.Compose(name, members)
 	each(p, []string{"datasets"}, err)
-}
-
-// readSchema reads and parses a dataset's schema.
-func (c *Config) readSchema(path string) (*schemas.Schema, error) {
-	if path == "" {
-		return nil, errors.New("schema is missing: name an Avro schema file")
-	}
-	text, err := c.readText(path)
-	if err != nil {
-		return nil, err
-	}
-	return schemas.Parse(path, text)
-}
-
-// readWriter reads and parses a schema that data is written in.
-func (c *Config) readWriter(path string) (*schemas.WriterSchema, error) {
-	text, err := c.readText(path)
-	if err != nil {
-		return nil, err
-	}
-	return schemas.ParseWriter(path, text)
-}
-
-// readText reads a schema file.
-func (c *Config) readText(path string) ([]byte, error) {
-	read := func(name string) ([]byte, error) { return os.ReadFile(name) }
-	if c.schemas != nil {
-		read = func(name string) ([]byte, error) { return fs.ReadFile(c.schemas, name) }
-	}
-	return read(c.resolve(path))
 }

@@ -75,12 +75,15 @@ func (ds *Dataset) CheckWriters() error {
 	return errors.Join(faults...)
 }
 
-// Unlearned names a schema of the registry that the record is written in and the decoder does not
-// hold. ok is false where there is none: the record can be decoded at once.
-func (d *Decoder) Unlearned(r *Record) (id uint32, ok bool) {
+// Unlearned names the schemas of the registry that the record is written in and the decoder does
+// not hold. Without one, the record can be decoded at once.
+func (d *Decoder) Unlearned(r *Record) (ids []uint32) {
+	if !d.framed[r.Pos.Topic] {
+		return nil
+	}
 	in := Input{Record: *r}
 	if d.chooseDataset(&in) != nil || in.Dataset.Format != FormatRegistry {
-		return 0, false
+		return nil
 	}
 	framed := [][]byte{r.Value}
 	if d.codecs[in.Dataset].keys != nil {
@@ -92,10 +95,10 @@ func (d *Decoder) Unlearned(r *Record) (id uint32, ok bool) {
 			continue
 		}
 		if w, known := d.written.Load(id); !known || w.(*schemas.WriterSchema) == nil {
-			return id, true
+			ids = append(ids, id)
 		}
 	}
-	return 0, false
+	return ids
 }
 
 // Learn tells the decoder a schema of the registry. nil: there is none of that id; until it is told
@@ -141,6 +144,9 @@ func (s *avroShape) bySingleObject(data []byte) (w way, body []byte, ok bool) {
 	w, ok = s.ways[binary.LittleEndian.Uint64(data[2:])]
 	return w, data[singleObjectFrame:], ok
 }
+
+// registryFrameOf begins a value that is written in the schema of that id.
+func registryFrameOf(id uint32) []byte { return binary.BigEndian.AppendUint32([]byte{0}, id) }
 
 func registryFrame(data []byte) (id uint32, body []byte, ok bool) {
 	if len(data) < registryFrameSize || data[0] != 0 {
@@ -214,20 +220,22 @@ func joinPlace(place, path string) string {
 // within names a path of the record as it lies in the value.
 func (in *Input) within(path string) string { return joinPlace(in.place, path) }
 
-// EncodeValue encodes a value of the dataset's schema as its format asks. Errors are those of
-// [schemas.Schema.EncodeAvro], or say that the format cannot be written without more.
-func (ds *Dataset) EncodeValue(v profile.Value) ([]byte, error) {
+// EncodeValue encodes a value of the dataset's schema as its format asks; id is that of the schema
+// in the registry, for [FormatRegistry]. Errors are those of [schemas.Schema.EncodeAvro], or say
+// that the format cannot be written without more.
+func (ds *Dataset) EncodeValue(v profile.Value, id uint32) ([]byte, error) {
 	switch {
 	case ds.Envelope != EnvelopeNone:
 		return nil, errors.New("the dataset wants an envelope, which a record alone does not have")
 	case ds.Format == FormatJSON:
 		return profile.AppendJSON(nil, v), nil
-	case ds.Format == FormatRegistry:
-		return nil, errors.New("only the registry knows the id of the schema")
 	}
 	body, err := ds.Schema.EncodeAvro(v)
 	if err != nil || ds.Format == FormatAvro {
 		return body, err
+	}
+	if ds.Format == FormatRegistry {
+		return append(registryFrameOf(id), body...), nil
 	}
 	framed := binary.LittleEndian.AppendUint64([]byte{0xC3, 0x01}, ds.Schema.Fingerprint())
 	return append(framed, body...), nil

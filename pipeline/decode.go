@@ -47,6 +47,7 @@ type Input struct {
 type Decoder struct {
 	model   *Model
 	byTopic map[string][]*Dataset
+	framed  map[string]bool // topics with a dataset in FormatRegistry
 	codecs  map[*Dataset]*codec
 	written sync.Map // by schema id of the registry: *schemas.WriterSchema, nil where there is none
 }
@@ -54,9 +55,10 @@ type Decoder struct {
 // NewDecoder returns the decoder of a model.
 func NewDecoder(model *Model) *Decoder {
 	d := &Decoder{model: model, byTopic: map[string][]*Dataset{},
-		codecs: map[*Dataset]*codec{}}
+		framed: map[string]bool{}, codecs: map[*Dataset]*codec{}}
 	for _, ds := range model.Datasets {
 		d.codecs[ds] = newCodec(ds)
+		d.framed[ds.Topic] = d.framed[ds.Topic] || ds.Format == FormatRegistry
 		d.byTopic[ds.Topic] = append(d.byTopic[ds.Topic], ds)
 	}
 	return d

@@ -60,11 +60,8 @@ func (l *Lookup) Export(q ExportQuery) (*Export, error) {
 }
 
 func (x *Export) prepareAvro(model *Model, codec string) error {
-	union, err := model.recordUnion(x.entity.Name)
-	if err != nil {
-		return err
-	}
-	if x.profile, err = schemas.NewProfileSchema(x.entity.Name, union); err != nil {
+	var err error
+	if x.profile, err = model.ProfileSchema(x.entity); err != nil {
 		return err
 	}
 	var sync [16]byte

@@ -101,7 +101,7 @@ func plain(native any) any {
 		object := map[string]any{}
 		for name, value := range n {
 			switch name { // of a branch of a union
-			case "string", "int", "array", "selfsame.profile.address.Record",
+			case "string", "int", "long", "array", "selfsame.profile.address.Record",
 				"long.timestamp-millis":
 				return plain(value)
 			}

@@ -7,7 +7,8 @@ import (
 )
 
 // holdups logs once when reading is held up and once when it goes on, however many partitions that
-// concerns. Topics that are missing are told apart from brokers that are away.
+// concerns. A topic that is missing, brokers that are away and a schema registry that is away are
+// told apart.
 type holdups struct {
 	log *slog.Logger
 	mu  struct {
@@ -26,8 +27,11 @@ func newHoldups(log *slog.Logger) *holdups {
 // begin says that who is held up.
 func (h *holdups) begin(who, topic string, err error) {
 	what := "kafka"
-	if errors.Is(err, ErrUnknownTopic) {
+	switch {
+	case errors.Is(err, ErrUnknownTopic):
 		what = "topic " + topic
+	case errors.Is(err, errRegistry):
+		what = "schema registry"
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -81,6 +81,7 @@ type Dataset struct {
 	Envelope      Envelope
 	Mode          Operation // OpUpsert or OpReplace, when the record does not say
 	Schema        *schemas.Schema
+	SchemaID      uint32                  // in the registry; 0 where the schema is not from there
 	Writers       []*schemas.WriterSchema // Avro: what values are written in, besides Schema
 	Rename        []schemas.Rename        // from paths of the dataset to paths of the union
 	Identities    []IdentityField
@@ -111,8 +112,10 @@ const (
 // PolicyTopic is a merge policy and the topic its profiles go to.
 type PolicyTopic struct {
 	profile.Policy
-	Topic   string
-	Default bool
+	Topic    string
+	Default  bool
+	Format   Format // of the values
+	SchemaID uint32 // of FormatRegistry: the id of the values' schema
 }
 
 // Entity is an entity class: what profiles there are, how they are linked and merged, and where

@@ -150,25 +150,31 @@ func (p *Publisher) renderProfile(snap *store.Snapshot, e *store.Entry) (
 	if row.Dead {
 		return record, row, nil
 	}
+	values := p.shard.values[policyOf(ref)]
+	if values == nil {
+		return OutRecord{}, nil, fmt.Errorf("merge policy %s of class %s is not configured",
+			ref.Policy, ref.Class)
+	}
 	body := p.shard.rendered.take(ref, row.Version)
 	if body == nil {
-		if body, err = storedContent(p.shard.model, &snap.Reader, ref); err != nil {
+		if body, err = values.stored(&snap.Reader, ref.ID); err != nil {
 			return OutRecord{}, nil, err
 		}
 	}
 	if len(body) > p.shard.model.Limits.OutputBytes {
-		markOversize(&record, ref, row.Version, len(body))
+		p.markOversize(&record, ref, row.Version, len(body))
 		return record, row, nil
 	}
-	record.Value = profileValue(ref, row.Version, body)
+	record.Value = values.value(ref, row.Version, body)
 	return record, row, nil
 }
 
 // markOversize makes record the marker of a profile that its topic cannot hold.
-func markOversize(record *OutRecord, ref store.ProfileRef, version uint64, size int) {
+func (p *Publisher) markOversize(record *OutRecord, ref store.ProfileRef, version uint64,
+	size int) {
 	header := Header{Key: HeaderOversize, Value: strconv.AppendInt(nil, int64(size), 10)}
 	record.Headers = append([]Header{header}, record.Headers...)
-	record.Value = oversizeValue(ref, version, size)
+	record.Value = p.shard.values[policyOf(ref)].marker(ref, version, size)
 }
 
 // lighten takes apart a batch that its topic refuses for its size: into single records, and a
@@ -188,7 +194,7 @@ func (p *Publisher) lighten(b *outgoing) []*outgoing {
 	size := len(record.Value)
 	lighter := OutRecord{Key: record.Key, Headers: record.Headers}
 	if about.row != nil {
-		markOversize(&lighter, refOf(about.entry), about.row.Version, size)
+		p.markOversize(&lighter, refOf(about.entry), about.row.Version, size)
 	} else if size > 0 {
 		omitted := Header{Key: HeaderOversize, Value: strconv.AppendInt(nil, int64(size), 10)}
 		lighter.Headers = append([]Header{omitted}, record.Headers...)
@@ -203,28 +209,6 @@ func (p *Publisher) lighten(b *outgoing) []*outgoing {
 	p.o.Log.Error("a record is too large for its topic; a marker takes its place", where...)
 	return []*outgoing{{Batch: Batch{TP: b.TP, Records: []OutRecord{lighter}},
 		parts: []part{about}}}
-}
-
-// storedContent merges a profile from a committed state.
-func storedContent(m *Model, r *store.Reader, ref store.ProfileRef) ([]byte, error) {
-	entity := m.Entity(ref.Class)
-	row, err := r.Cluster(ref.Class, ref.ID)
-	if err != nil {
-		return nil, err
-	}
-	if entity == nil || row == nil {
-		return nil, fmt.Errorf("profile %s has no cluster", ref.ID)
-	}
-	g, err := gather(storedRows{r}, ref.Class, row.Members)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entity.Policies {
-		if entity.Policies[i].Name == ref.Policy {
-			return content(entity, g, entity.Policies[i].Policy), nil
-		}
-	}
-	return nil, fmt.Errorf("merge policy %s is not configured", ref.Policy)
 }
 
 func outSize(r *OutRecord) int {

@@ -157,7 +157,17 @@ type Sink interface {
 	Produce(ctx context.Context, batch *Batch) (offset int64, err error)
 }
 
-// Errors of sources and sinks, to be told apart with errors.Is.
+// SchemaRegistry tells the schemas that records were written in. Readers call it before they decode
+// records whose schema they do not hold; it must be safe for concurrent use.
+type SchemaRegistry interface {
+	// SchemaText returns the text of an Avro schema that needs no other. ErrUnknownSchema where
+	// the registry has no such id: it is asked again for a while, then the records are rejected.
+	// ErrUnusableSchema where it will never be of use: they are rejected at once. Everything else
+	// is transient: reading is held up, and nothing is rejected.
+	SchemaText(ctx context.Context, id uint32) ([]byte, error)
+}
+
+// Errors of sources, sinks and registries, to be told apart with errors.Is.
 var (
 	ErrUnknownTopic = errors.New("unknown topic or partition")
 	ErrFenced       = errors.New("fenced by a newer writer")
@@ -165,6 +175,9 @@ var (
 	ErrTooLarge     = errors.New("record batch too large for the topic")
 	// ErrNotAuthorized: the user may not claim the transactional id, or not write to a topic.
 	ErrNotAuthorized = errors.New("not authorized")
+
+	ErrUnknownSchema  = errors.New("unknown schema id")
+	ErrUnusableSchema = errors.New("schema of no use")
 )
 
 // OutOfRangeError says that a log does not hold the offset asked for.

@@ -19,6 +19,8 @@ type reader struct {
 	at    store.Position // like the stored one, and ahead of it by what is on the way
 	epoch int32          // of the leader that appended what was fetched last, -1 where unknown
 
+	refused map[uint32]time.Time // schema ids, until when the registry is not asked for them
+
 	unsure    bool // the log has to be looked at before it is read on
 	described bool // the watcher has described the topic and nothing has been asked since
 	pause     time.Duration
@@ -29,6 +31,12 @@ const (
 	minFetchPause = 100 * time.Millisecond
 	maxFetchPause = 10 * time.Second
 )
+
+// newReader returns the reader of a partition whose topic was described a moment ago.
+func newReader(p *Pipeline, tp TopicPartition, first int64) *reader {
+	return &reader{p: p, tp: tp, first: first, described: true,
+		refused: map[uint32]time.Time{}}
+}
 
 // run reads until ctx ends. It waits while the topic is not to be read, and goes on from the stored
 // position when it is again.
@@ -122,8 +130,8 @@ func (r *reader) goesOn() {
 // chunkRecords bounds a chunk, so that a commit can be of any size in steps of it.
 const chunkRecords = 250
 
-// deliver decodes what was fetched and hands it to the applier. It reports false when ctx has
-// ended.
+// deliver decodes what was fetched and hands it to the applier. It reports false when
+// reading has to end for now.
 func (r *reader) deliver(ctx context.Context, f *Fetched) bool {
 	defer func() { r.p.Shard.stats.lag(r.tp, max(0, f.End-r.at.Next)) }()
 	if f.Next == r.at.Next && r.at.Generation == r.in.Generation {
@@ -132,6 +140,9 @@ func (r *reader) deliver(ctx context.Context, f *Fetched) bool {
 	records := f.Records
 	for {
 		n := min(len(records), chunkRecords)
+		if !r.learn(ctx, records[:n]) {
+			return false
+		}
 		chunk := r.chunk(ChunkRecords, f.Next)
 		chunk.Inputs = make([]Input, n)
 		for i := range n {

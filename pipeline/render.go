@@ -26,14 +26,9 @@ const (
 	HeaderPositions = "selfsame-positions"
 )
 
-// content renders what a merged profile says, without id and version: what "no change" compares.
+// contentOf renders what a merged profile says, without id and version: what "no change" compares.
 //
 //	"identities":{ns:[value...]},"attributes":{...},"datasets":[...]
-func content(e *Entity, g *Gathered, policy profile.Policy) []byte {
-	return contentOf(e, g, policy.Merge(g.Sources))
-}
-
-// contentOf is content where the merge has been made.
 func contentOf(e *Entity, g *Gathered, merged profile.Merged) []byte {
 	b := make([]byte, 0, 256+32*len(merged.Leaves))
 	b = appendIdentities(append(b, `"identities":`...), e, g.Members)
@@ -91,12 +86,6 @@ func profileValue(ref store.ProfileRef, version uint64, content []byte) []byte {
 	b = strconv.AppendUint(append(b, `,"version":`...), version, 10)
 	b = append(append(b, ','), content...)
 	return append(b, '}')
-}
-
-// oversizeValue stands in for a profile that is too large for its topic.
-func oversizeValue(ref store.ProfileRef, version uint64, size int) []byte {
-	content := strconv.AppendInt([]byte(`"oversize":`), int64(size), 10)
-	return profileValue(ref, version, content)
 }
 
 func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {

@@ -30,7 +30,8 @@ type Pipeline struct {
 	Shard     *Shard
 	Publisher *Publisher
 	Source    Source
-	Offsets   Offsets // nil: positions are not reported
+	Offsets   Offsets        // nil: positions are not reported
+	Registry  SchemaRegistry // nil: no dataset is in FormatRegistry
 	Log       *slog.Logger
 	Options   Options
 
@@ -90,7 +91,7 @@ func (p *Pipeline) startReading(group *lifecycle.Group) {
 		readers.Add(1)
 		group.Go("reader/"+tp.String(), func(ctx context.Context) error {
 			defer readers.Done()
-			return (&reader{p: p, tp: tp, first: first, described: true}).run(ctx)
+			return newReader(p, tp, first).run(ctx)
 		})
 	}
 	watch := &watcher{p: p, start: start, read: map[TopicPartition]bool{},

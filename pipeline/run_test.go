@@ -27,6 +27,8 @@ type live struct {
 	stop   func()
 	sent   int // records of crm
 	orders int // control records
+
+	registry pipeline.SchemaRegistry
 }
 
 // lines is a log that can be read while it is written.
@@ -70,6 +72,7 @@ func (l *live) begin() {
 	l.t.Helper()
 	log := slog.New(slog.NewTextHandler(&l.logged, nil))
 	l.p = pipeline.NewPipeline(l.shard, l.publisher, l.log.Source(), log)
+	l.p.Registry = l.registry
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.p.Run(ctx) }()

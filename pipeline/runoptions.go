@@ -20,6 +20,9 @@ type Options struct {
 	// MetadataInterval is how often the input topics are looked at for new partitions, and for
 	// having been made anew. Default 30 s.
 	MetadataInterval time.Duration
+	// UnknownSchemaRetry is how long a schema registry is asked again for an id that it does not
+	// know, before the records are rejected. Default 10 s.
+	UnknownSchemaRetry time.Duration
 }
 
 // Defaults of Options.
@@ -29,7 +32,8 @@ const (
 	DefaultShutdownTimeout = 30 * time.Second
 	DefaultOffsetsInterval = 5 * time.Second
 
-	DefaultMetadataInterval = 30 * time.Second
+	DefaultMetadataInterval   = 30 * time.Second
+	DefaultUnknownSchemaRetry = 10 * time.Second
 )
 
 // WithDefaults fills in the defaults.
@@ -48,6 +52,9 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.MetadataInterval == 0 {
 		o.MetadataInterval = DefaultMetadataInterval
+	}
+	if o.UnknownSchemaRetry == 0 {
+		o.UnknownSchemaRetry = DefaultUnknownSchemaRetry
 	}
 	return o
 }
@@ -69,6 +76,9 @@ func (o Options) Validate() error {
 	}
 	if o.MetadataInterval < 100*time.Millisecond {
 		errs = append(errs, errors.New("metadata_interval: must be at least 100ms"))
+	}
+	if o.UnknownSchemaRetry < 0 || o.UnknownSchemaRetry > 10*time.Minute {
+		errs = append(errs, errors.New("unknown_retry of the registry: must be 0 to 10m"))
 	}
 	return errors.Join(errs...)
 }

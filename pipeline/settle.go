@@ -91,8 +91,11 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 			return err
 		}
 	} else {
-		body := content(e, u.data, policy.Policy)
-		next.Digest = digest(body)
+		text, body, err := sh.values[policyOf(ref)].merge(u.data)
+		if err != nil {
+			return err
+		}
+		next.Digest = digest(text)
 		if alive && next.Digest == last.row.Digest && !u.dirty.again {
 			return nil
 		}

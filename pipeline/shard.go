@@ -33,6 +33,7 @@ type Shard struct {
 	counts     counts
 	partitions map[string]int32 // of each output topic
 	rendered   *rendered
+	values     map[policyKey]*values
 
 	positions map[TopicPartition]*position
 	inputs    map[string]*input
@@ -98,11 +99,16 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 	if err := s.Intern(model.names()...); err != nil {
 		return nil, err
 	}
+	values, err := newValues(model)
+	if err != nil {
+		return nil, err
+	}
 	sh := &Shard{
 		model: model, store: s, state: newState(s.Reader(), o.CacheRows),
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
+		values: values,
 	}
 	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
 }

@@ -30,10 +30,14 @@ func NewProfileSchema(class string, attributes *Union) (*ProfileSchema, error) {
 	} else {
 		text = append(text, attributes.Avro()...)
 	}
-	text = append(text, `},{"name":"datasets","type":{"type":"array","items":"string"}}]}`...)
+	text = append(text, `},{"name":"datasets","type":{"type":"array","items":"string"}},`+
+		`{"name":"oversize","type":["null","long"],"default":null}]}`...)
 	schema, err := Parse("schema of profiles of "+class, text)
 	return &ProfileSchema{schema: schema, avro: text}, err
 }
+
+// Schema returns the schema, to decode with.
+func (p *ProfileSchema) Schema() *Schema { return p.schema }
 
 // Avro returns the text of the schema. The caller does not change it.
 func (p *ProfileSchema) Avro() []byte { return p.avro }
@@ -45,23 +49,48 @@ type ProfileRecord struct {
 	Identities        map[string][]string // values by namespace
 	Attributes        profile.Value       // an object
 	Datasets          []string
+	Oversize          uint64 // of a marker that stands in for a profile: its bytes, else 0
 }
 
 // Encode encodes a profile as bare Avro binary. Errors are [ViolationError]s: attributes that the
 // union does not have.
 func (p *ProfileSchema) Encode(r *ProfileRecord) ([]byte, error) {
+	content, err := p.EncodeContent(r)
+	return append(p.AppendHead(nil, r), content...), err
+}
+
+// AppendHead appends what of a profile comes first: id, class, policy and version.
+func (p *ProfileSchema) AppendHead(dst []byte, r *ProfileRecord) []byte {
+	for _, text := range []string{r.ID, r.Class, r.Policy} {
+		dst = appendText(dst, text)
+	}
+	return appendLong(dst, int64(r.Version))
+}
+
+// EncodeContent encodes what of a profile comes after its head. Errors are those of Encode.
+func (p *ProfileSchema) EncodeContent(r *ProfileRecord) ([]byte, error) {
 	names, items := []string{}, []profile.Value{}
 	for namespace, values := range r.Identities {
 		names, items = append(names, namespace), append(items, texts(values))
 	}
-	return p.schema.EncodeAvro(profile.Object(
-		[]string{"id", "class", "policy", "version", "identities", "attributes", "datasets"},
-		[]profile.Value{
-			profile.String(r.ID), profile.String(r.Class), profile.String(r.Policy),
-			profile.Int(int64(r.Version)), profile.Object(names, items), r.Attributes,
-			texts(r.Datasets),
-		}))
+	oversize := profile.Null()
+	if r.Oversize > 0 {
+		oversize = profile.Int(int64(r.Oversize))
+	}
+	values := []profile.Value{profile.Object(names, items), r.Attributes, texts(r.Datasets),
+		oversize}
+	var content []byte
+	var err error
+	for i, f := range p.schema.root.Fields[headFields:] {
+		if content, err = appendValue(content, f.Type, values[i]); err != nil {
+			return nil, within(err, f.Name)
+		}
+	}
+	return content, nil
 }
+
+// headFields are the fields that AppendHead writes.
+const headFields = 4
 
 func texts(all []string) profile.Value {
 	items := make([]profile.Value, len(all))

@@ -10,6 +10,7 @@ import (
 // Schema is an Avro record schema, compiled once.
 type Schema struct {
 	file        string
+	text        []byte // that it was parsed from
 	root        *Type
 	marks       []Mark
 	fingerprint uint64
@@ -48,7 +49,7 @@ func Parse(file string, text []byte) (*Schema, error) {
 	if err := secondOpinion(text, root); err != nil {
 		return nil, p.fail(nil, place{}, "%s", err)
 	}
-	s := &Schema{file: file, root: root, fingerprint: rabin(canonicalForm(root))}
+	s := &Schema{file: file, text: text, root: root, fingerprint: rabin(canonicalForm(root))}
 	if err := s.collectMarks(root, "", false); err != nil {
 		return nil, err
 	}
@@ -57,6 +58,9 @@ func Parse(file string, text []byte) (*Schema, error) {
 
 // Root returns the type of the whole record.
 func (s *Schema) Root() *Type { return s.root }
+
+// Text returns what the schema was parsed from. The caller does not change it.
+func (s *Schema) Text() []byte { return s.text }
 
 // File returns the name that the schema was parsed under.
 func (s *Schema) File() string { return s.file }

@@ -21,7 +21,7 @@ was found.`,
 		Example: "  selfsame check --config selfsame.yaml",
 		Args:    exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := config.Load(path)
+			cfg, err := config.LoadOffline(path)
 			if err != nil {
 				return err
 			}

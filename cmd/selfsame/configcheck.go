@@ -15,7 +15,8 @@ func newConfig() *cobra.Command {
 		Use:   "check",
 		Short: "Check a configuration without starting anything",
 		Long: `Reads the configuration, its schemas and secrets, and reports everything
-that is wrong with them, each with file and line. Nothing is connected to.`,
+that is wrong with them, each with file and line. Nothing is connected to
+but the schema registry, where datasets take their schemas from there.`,
 		Example: "  selfsame config check --config selfsame.yaml",
 		Args:    exactly(0),
 		RunE: func(*cobra.Command, []string) error {

@@ -42,7 +42,7 @@ func (p *producer) addResolved(ctx context.Context, r *schemas.Resolution, data 
 	if err != nil {
 		return err
 	}
-	encoded, err := p.dataset.EncodeValue(value)
+	encoded, err := p.dataset.EncodeValue(value, p.schemaID)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (f *controlFlags) add(c *cobra.Command) {
 
 // sendControl writes a control record, and waits where that is asked for.
 func sendControl(ctx context.Context, f *controlFlags) error {
-	cfg, err := config.Load(f.path)
+	cfg, err := config.LoadOffline(f.path)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"selfsame/internal/lifecycle"
 	"selfsame/kafka"
 	"selfsame/pipeline"
+	"selfsame/registry"
 	"selfsame/store"
 )
 
@@ -24,6 +25,7 @@ type daemon struct {
 	model    *pipeline.Model
 	log      *slog.Logger
 	client   *kafka.Client
+	registry *registry.Client // nil where none is configured
 	store    *store.Store
 	pipeline *pipeline.Pipeline
 	api      *api.Server
@@ -57,6 +59,9 @@ func (d *daemon) open(ctx context.Context) error {
 	if d.client, err = kafka.New(d.cfg.KafkaConfig(), d.log); err != nil {
 		return err
 	}
+	if err := d.openRegistry(ctx); err != nil {
+		return err
+	}
 	topics := d.cfg.OwnedTopics()
 	for _, name := range d.cfg.InputTopics() {
 		topics = append(topics, kafka.TopicSpec{Name: name})
@@ -82,7 +87,20 @@ func (d *daemon) open(ctx context.Context) error {
 	d.pipeline = pipeline.NewPipeline(shard, publisher, d.client.Source(), d.log)
 	d.pipeline.Options = d.cfg.PipelineOptions()
 	d.pipeline.Offsets = groupOffsets{d.client, d.cfg.Group()}
+	if d.registry != nil {
+		d.pipeline.Registry = d.registry
+	}
 	return d.openAPI(shard)
+}
+
+// openRegistry settles the schemas of the output.
+func (d *daemon) openRegistry(ctx context.Context) error {
+	var err error
+	if d.registry, err = openRegistry(d.cfg); err != nil || d.registry == nil {
+		return err
+	}
+	o := outputSchemas{client: d.registry, register: d.cfg.RegistersSchemas(), log: d.log}
+	return o.settle(ctx, d.model)
 }
 
 func (d *daemon) openStore() error {
@@ -210,6 +228,9 @@ func (d *daemon) close() error {
 	}
 	if d.client != nil {
 		d.client.Close()
+	}
+	if d.registry != nil {
+		d.registry.Close()
 	}
 	return err
 }

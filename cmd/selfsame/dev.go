@@ -114,7 +114,7 @@ func (e *embedded) printProfiles(ctx context.Context, d *daemon) error {
 	topic := d.model.Entities[0].DefaultPolicy().Topic
 	latest := pipeline.Start{Kind: pipeline.StartLatest}
 	err := e.client.Tail(ctx, topic, latest, func(r pipeline.Record) error {
-		return printRecord(os.Stdout, &r, false)
+		return printRecord(os.Stdout, &r, string(r.Value), false)
 	})
 	if ctx.Err() != nil {
 		return nil

@@ -77,7 +77,7 @@ func apiClient(path, address string) (*api.Client, error) {
 	if address != "" {
 		return api.NewClient(address, os.Getenv("SELFSAME_TOKEN")), nil
 	}
-	cfg, err := config.Load(path)
+	cfg, err := config.LoadOffline(path)
 	if err != nil {
 		return nil, fmt.Errorf(
 			"%w\n(--api HOST:PORT reaches a daemon without its configuration)",

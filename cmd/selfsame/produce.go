@@ -17,6 +17,7 @@ import (
 	"selfsame/kafka"
 	"selfsame/pipeline"
 	"selfsame/profile"
+	"selfsame/registry"
 	"selfsame/schemas"
 )
 
@@ -79,7 +80,9 @@ type producer struct {
 	headers []pipeline.Header
 	key     profile.Path
 	pending []pipeline.OutRecord
-	sent    int
+
+	schemaID uint32 // of the dataset's schema in the registry, for that format
+	sent     int
 }
 
 // sendBatch is how many records are sent at a time.
@@ -100,6 +103,9 @@ func produce(ctx context.Context, f produceFlags, name string, in io.Reader) (er
 	}
 	p.key = keyPath(p.dataset, f.key)
 	p.headers = headersOf(model, p.dataset, f)
+	if err := p.register(ctx, cfg); err != nil {
+		return err
+	}
 	if p.client, err = kafka.New(cfg.KafkaConfig(), slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
@@ -143,6 +149,30 @@ func headersOf(m *pipeline.Model, ds *pipeline.Dataset, f produceFlags) []pipeli
 	return headers
 }
 
+// register sees to it that the registry has the schema that records are sent in: the dataset's own,
+// which is registered under its topic where it is from a file.
+func (p *producer) register(ctx context.Context, cfg *config.Config) error {
+	ds := p.dataset
+	if ds.Format != pipeline.FormatRegistry || ds.Envelope != pipeline.EnvelopeNone {
+		return nil
+	}
+	p.schemaID = ds.SchemaID
+	if p.schemaID == 0 {
+		client, err := openRegistry(cfg)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		o := outputSchemas{client: client, register: cfg.RegistersSchemas()}
+		p.schemaID, err = o.id(ctx, registry.ValueSubject(ds.Topic), ds.Schema.Text())
+		if err != nil {
+			return err
+		}
+	}
+	p.decoder.Learn(p.schemaID, ds.Schema.Writer())
+	return nil
+}
+
 // load sends a file of either kind.
 func (p *producer) load(ctx context.Context, name string, in io.Reader) error {
 	reader := bufio.NewReaderSize(in, 1<<16)
@@ -183,7 +213,7 @@ func (p *producer) add(ctx context.Context, line []byte) error {
 		if err != nil {
 			return err
 		}
-		if line, err = ds.EncodeValue(value); err != nil {
+		if line, err = ds.EncodeValue(value, p.schemaID); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,8 @@ func newTail() *cobra.Command {
 		Use:   "tail [TOPIC]",
 		Short: "Follow an output topic, readable",
 		Long: `Prints the records of a topic as they come, one line each: time, place,
-key and value. The topic is that of the default merge policy unless one is named.`,
+key and value; profiles in Avro are shown as JSON. The topic is that of the default merge
+policy unless one is named.`,
 		Example: "  selfsame tail\n  selfsame tail retail.dead-letters --from earliest --headers",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -84,8 +85,12 @@ func tail(ctx context.Context, cfg *config.Config, topic string, start pipeline.
 		return err
 	}
 	defer client.Close()
+	values, err := openValues(cfg, topic)
+	if err != nil {
+		return err
+	}
 	err = client.Tail(ctx, topic, start, func(r pipeline.Record) error {
-		return printRecord(os.Stdout, &r, headers)
+		return printRecord(os.Stdout, &r, values.text(ctx, r.Value), headers)
 	})
 	if ctx.Err() != nil {
 		return nil // stopped by the user
@@ -93,9 +98,8 @@ func tail(ctx context.Context, cfg *config.Config, topic string, start pipeline.
 	return err
 }
 
-// printRecord writes one line for people.
-func printRecord(w io.Writer, r *pipeline.Record, headers bool) error {
-	value := string(r.Value)
+// printRecord writes one line for people; value is the record's, readable.
+func printRecord(w io.Writer, r *pipeline.Record, value string, headers bool) error {
 	if r.Value == nil {
 		value = "(deleted)"
 		if into, ok := r.Header(pipeline.HeaderMergedInto); ok {

@@ -25,6 +25,9 @@ func memory(*testing.T) Env {
 	topics := 0
 	return Env{
 		Source: quick, Patient: log.Source(), Sink: log.Sink(), Sessions: "s",
+		Truncate: func(_ *testing.T, tp pipeline.TopicPartition, offset int64) {
+			log.Truncate(tp, offset)
+		},
 		CreateTopic: func(_ *testing.T, partitions int32, _ map[string]string) string {
 			topics++
 			name := fmt.Sprintf("t%d", topics)

@@ -26,6 +26,7 @@ func RunContinuity(t *testing.T, open func(t *testing.T) Env) {
 		{"recreated", testFlowRecreated},
 		{"recreated while running", testFlowRecreatedLive},
 		{"truncated", testFlowTruncated},
+		{"truncated by an election", testFlowElected},
 		{"grown", testFlowGrown},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newFlow(t, open(t))) })
@@ -288,5 +289,47 @@ func testFlowGrown(t *testing.T, f *flow) {
 	f.Grow(t, f.tp.Topic, 2)
 	f.write(1, 3)
 	f.await(store.InputRunning, 7, 3, 0)
+	f.stop()
+}
+
+// testFlowElected: a leader that has not got everything takes over, and others write in the place
+// of what is lost.
+func testFlowElected(t *testing.T, f *flow) {
+	if f.Truncate == nil || f.Write == nil {
+		t.Skip("it does not lose records when asked")
+	}
+	others := 0
+	lose := func(from int64, then int) {
+		t.Helper()
+		f.Truncate(t, f.tp, from)
+		for range then {
+			others++
+			f.Write(t, f.tp, "none", []pipeline.Record{{Time: baseTime(),
+				Value: fmt.Appendf(nil, `{"id":"other-%d"}`, others)}})
+		}
+	}
+	f.start(pipeline.ContinuityHalt)
+	for range 20 { // a batch each, for batches are lost whole
+		f.write(0, 1)
+	}
+	f.await(store.InputRunning, 20, 20, 0)
+	f.stop()
+	lose(12, 4) // shorter than what was consumed
+	f.start(pipeline.ContinuitySkip)
+	f.await(store.InputRunning, 16, 0, 0)
+	f.stop()
+	lose(10, 10) // longer: only the anchor tells
+	f.start(pipeline.ContinuitySkip)
+	f.await(store.InputRunning, 20, 4, 0)
+	f.stop()
+	lose(5, 20)
+	f.start(pipeline.ContinuityRewind)
+	f.await(store.InputRunning, 25, 25, 0)
+	lose(20, 8) // under a running pipeline
+	f.await(store.InputRunning, 28, 53, 0)
+	f.stop()
+	lose(20, 3)
+	f.start(pipeline.ContinuityHalt)
+	f.wantHalted(store.CaseTruncated, 28, 0)
 	f.stop()
 }

@@ -31,6 +31,8 @@ type Env struct {
 	Grow     func(t *testing.T, topic string, partitions int32)
 	// Expire drops the records below offset.
 	Expire func(t *testing.T, tp pipeline.TopicPartition, offset int64)
+	// Truncate loses the records from offset on, as an unclean election does.
+	Truncate func(t *testing.T, tp pipeline.TopicPartition, offset int64)
 	// Write appends one batch with another client's writer.
 	Write func(t *testing.T, tp pipeline.TopicPartition, codec string, records []pipeline.Record)
 	// Transact writes one batch in a transaction of its own, and commits or aborts it.

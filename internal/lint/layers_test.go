@@ -24,7 +24,8 @@ var layers = map[string]int{
 var outside = []string{"internal", "examples", "integration", "bench"}
 
 // testOnly are packages that serve tests and tools; what the daemon is made of must not need them.
-var testOnly = []string{"lint", "sim", "conformance", "realkafka", "memlog", "simlog", "story"}
+var testOnly = []string{"lint", "sim", "conformance", "realkafka", "realregistry", "javaproc",
+	"memlog", "simlog", "story"}
 
 // purest is the highest layer without clock, goroutine, randomness and I/O.
 const purest = 1

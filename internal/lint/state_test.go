@@ -27,15 +27,15 @@ var goroutines = map[string]goroutine{
 		owner: "the call that tails",
 		end:   "its context",
 	},
+	"internal/javaproc/process.go": {
+		why:   "a timer kills a server that does not stop",
+		owner: "the call that stops the server",
+		end:   "when the server has stopped",
+	},
 	"pipeline/wave.go": {
 		why:   "batches of different partitions are sent side by side",
 		owner: "the call that publishes",
 		end:   "it waits for all of them",
-	},
-	"internal/realkafka/jvm.go": {
-		why:   "a timer kills a broker that does not stop",
-		owner: "the call that stops the broker",
-		end:   "when the broker has stopped",
 	},
 	"api/server.go": {
 		why:   "it serves while it waits for the end",

@@ -13,6 +13,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
+
+	"selfsame/internal/javaproc"
 )
 
 // docker is a broker in a container. The container's port is bound to the same port of this host,
@@ -26,9 +28,9 @@ func newContainer(settings map[string]string) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
 	if err := engine(ctx); err != nil {
-		return nil, fmt.Errorf("docker %w: no engine answers", errUnavailable)
+		return nil, fmt.Errorf("docker %w: no engine answers", javaproc.ErrUnavailable)
 	}
-	ports, err := freePorts(1)
+	ports, err := javaproc.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
@@ -115,5 +117,5 @@ func (d *docker) log() string {
 	}
 	defer log.Close()
 	text, _ := io.ReadAll(log) // as much of it as there is
-	return lastLines(text)
+	return javaproc.LastLines(text)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"selfsame/internal/javaproc"
 	"selfsame/kafka"
 )
 
@@ -19,6 +20,7 @@ const Version = "4.4.0"
 const (
 	startTimeout   = 2 * time.Minute
 	resolveTimeout = 10 * time.Minute
+	stopTimeout    = 30 * time.Second
 	pollInterval   = 200 * time.Millisecond
 )
 
@@ -107,16 +109,13 @@ func open(dir string, settings map[string]string) (*Cluster, error) {
 	return cluster, nil
 }
 
-// errUnavailable says that one way to run a broker is not open here.
-var errUnavailable = errors.New("unavailable")
-
 func choose(dir string, settings map[string]string) (*Cluster, error) {
 	cluster, javaErr := newJVM(dir, settings)
-	if !errors.Is(javaErr, errUnavailable) {
+	if !errors.Is(javaErr, javaproc.ErrUnavailable) {
 		return cluster, javaErr
 	}
 	cluster, dockerErr := newContainer(settings)
-	if !errors.Is(dockerErr, errUnavailable) {
+	if !errors.Is(dockerErr, javaproc.ErrUnavailable) {
 		return cluster, dockerErr
 	}
 	given := "SELFSAME_KAFKA is not set"
@@ -169,7 +168,7 @@ func needed(t testing.TB) {
 
 func unavailable(t testing.TB, err error) {
 	t.Helper()
-	if errors.Is(err, errUnavailable) && !required() {
+	if errors.Is(err, javaproc.ErrUnavailable) && !required() {
 		t.Skip(err)
 	}
 	t.Fatal(err)
