@@ -35,6 +35,9 @@ func (p *Publisher) Open(ctx context.Context) error {
 	if err := p.reconcile(ctx, output, tails); err != nil {
 		return err
 	}
+	for _, lane := range p.lanes {
+		lane.waits = false // from here on, what landed shows where
+	}
 	if err := p.repair(ctx); err != nil {
 		return err
 	}
@@ -91,9 +94,19 @@ func (p *Publisher) loadFloors() error {
 	for _, tp := range p.partitions {
 		p.lanes[tp] = &lane{}
 	}
-	return p.shard.store.Reader().Floors(func(topic string, partition int32, floor int64) error {
+	err := p.shard.store.Reader().Floors(func(topic string, partition int32, floor int64) error {
 		if lane := p.lanes[TopicPartition{topic, partition}]; lane != nil {
 			lane.floor = floor
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.shard.store.LeftOver(func(e *store.Entry, _ bool) error {
+		lane := p.lanes[TopicPartition{e.Topic, e.Partition}]
+		if lane != nil && !lane.waits {
+			lane.waits, lane.first = true, e.Seq
 		}
 		return nil
 	})
@@ -124,12 +137,13 @@ func (p *Publisher) reconcile(ctx context.Context, output *store.Output,
 		return err
 	}
 	repairs = append(repairs, more...)
+	overtaken := barrier != nil
 	if p.rebuilds() {
 		barrier = p.barrierOf(p.o.HoldUntil)
 		p.o.Log.Info("rebuilding: publishing waits until the input is consumed as far as it "+
 			"reaches now", "input_partitions", len(barrier))
 	}
-	landed, err := p.dropLeftOver(tails)
+	landed, unsure, err := p.dropLeftOver(tails, overtaken)
 	if err != nil {
 		return err
 	}
@@ -141,6 +155,11 @@ func (p *Publisher) reconcile(ctx context.Context, output *store.Output,
 			b.SetRepairs(repairs)
 			if barrier != nil {
 				b.SetBarrier(barrier)
+			}
+			for _, key := range unsure {
+				if err := p.shard.reissueOne(b, key); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
@@ -263,16 +282,26 @@ func (p *Publisher) held() (bool, error) {
 }
 
 // dropLeftOver acknowledges the entries of an earlier run that have landed, and tells how many that
-// are. They are to be forgotten by a commit before anything is taken.
-func (p *Publisher) dropLeftOver(tails map[TopicPartition]*tail) (int, error) {
+// are. They are to be forgotten by a commit before anything is taken. A lost life that has gone on
+// from here may have passed over an entry for a later one of its own, which no store holds now:
+// overtaken, the landing of what came after proves nothing about the objects of unsure.
+func (p *Publisher) dropLeftOver(tails map[TopicPartition]*tail, overtaken bool) (
+	count int, unsure []outputKey, err error) {
 	var landed []uint64
-	err := p.shard.store.LeftOver(func(e *store.Entry, last bool) error {
+	err = p.shard.store.LeftOver(func(e *store.Entry, last bool) error {
 		t := tails[TopicPartition{e.Topic, e.Partition}]
 		if t == nil || !t.landed(e.Seq) {
 			return nil
 		}
 		landed = append(landed, e.Seq)
-		if !last || e.Kind != store.EntryProfile {
+		if !last || e.Kind == store.EntryRecord {
+			return nil
+		}
+		if overtaken {
+			unsure = append(unsure, outputKey{refOf(e), e.Identity})
+			return nil
+		}
+		if e.Kind != store.EntryProfile {
 			return nil
 		}
 		row, err := p.shard.store.Reader().Profile(refOf(e))
@@ -282,5 +311,5 @@ func (p *Publisher) dropLeftOver(tails map[TopicPartition]*tail) (int, error) {
 		return err
 	})
 	p.shard.store.Ack(landed...)
-	return len(landed), err
+	return len(landed), unsure, err
 }

@@ -39,7 +39,11 @@ type lane struct {
 	sequence int32 // of the next record in this session
 	floor    int64 // everything not acknowledged lands here or later
 	end      int64 // of the log, before the last claim
-	lost     bool  // the end was below the floor
+	lost     bool  // the end was below the floor, or what lies below was written anew
+
+	waits bool   // entries wait that an earlier run has left; during Open only
+	first uint64 // the first of them
+	from  int64  // where the scan begins: the floor, or below it where that was written anew
 }
 
 // PublisherOptions are what a publisher can be told.

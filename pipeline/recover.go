@@ -63,12 +63,39 @@ func (p *Publisher) look(ctx context.Context) error {
 			return err
 		}
 		lane := p.lanes[tp]
-		lane.end, lane.lost = bounds.End, bounds.End < lane.floor
+		lane.end, lane.lost, lane.from = bounds.End, bounds.End < lane.floor, lane.floor
+		if lane.waits && !lane.lost {
+			if err := p.lookBelow(ctx, tp, bounds); err != nil {
+				return err
+			}
+		}
 		if lane.lost {
 			lost = append(lost, tp)
 		}
 	}
 	return p.noteLost(lost...)
+}
+
+// lookBack is how far below the floor a log is looked at for records that cannot be there.
+const lookBack = 1000
+
+// lookBelow finds a log that has lost what it had acknowledged and has grown past the floor again,
+// by a batch that landed in the moment in which the process ended: an entry that waits can only
+// have landed at the floor or above it.
+func (p *Publisher) lookBelow(ctx context.Context, tp TopicPartition, bounds Bounds) error {
+	lane := p.lanes[tp]
+	from := max(bounds.Start, lane.floor-lookBack)
+	return p.walk(ctx, tp, from, min(lane.floor, bounds.End), func(records []Record) error {
+		for i := range records {
+			r := &records[i]
+			mark, ok := readMark(r)
+			if ok && mark.shard == p.o.TransactionalID && mark.sequence >= lane.first &&
+				r.Pos.Offset < lane.floor {
+				lane.lost, lane.from = true, from
+			}
+		}
+		return nil
+	})
 }
 
 // noteLost writes down, durably, that everything in the partitions has to be published again.

@@ -42,7 +42,8 @@ func (p *Publisher) scanAll(ctx context.Context) (map[TopicPartition]*tail, erro
 				"fate it would have told may be published twice", "partition", tp.String(),
 				"from", t.floor, "to", t.bounds.Start)
 		}
-		err = p.walk(ctx, tp, max(t.floor, t.bounds.Start), t.bounds.End, func(rs []Record) error {
+		from := max(min(t.floor, lane.from), t.bounds.Start)
+		err = p.walk(ctx, tp, from, t.bounds.End, func(rs []Record) error {
 			for i := range rs {
 				if t.note(p.o.TransactionalID, &rs[i]) {
 					t.version = max(t.version, p.shard.versionOf(&rs[i]))

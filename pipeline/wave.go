@@ -25,22 +25,23 @@ func firstOfEach(batches []*outgoing) (wave, rest []*outgoing) {
 // fate is what became of a batch that was sent.
 type fate struct {
 	sent   bool
-	offset int64
+	landed bool
 	err    error
 }
 
 // sendWave sends batches of different partitions: side by side where the options say so, else one
-// after the other until one fails. It acknowledges every batch that landed and returns the others,
-// as they have to be sent now. The error is errUnresolved where the fate of one is unknown; any
-// other error ends the publisher.
+// after the other until one fails. What landed is acknowledged, and its offset looked at, at once:
+// an output that has lost something must be noted before the process can end. It returns the
+// batches that did not land, as they have to be sent now. The error is errUnresolved where the fate
+// of one is unknown; any other error ends the publisher.
 func (p *Publisher) sendWave(ctx context.Context, wave []*outgoing) (left []*outgoing, err error) {
 	for i, f := range p.produceWave(ctx, wave) {
 		b := wave[i]
 		switch {
 		case !f.sent:
 			left = append(left, b)
-		case f.err == nil:
-			err = worse(err, p.landed(b, f.offset))
+		case f.landed:
+			err = worse(err, f.err)
 		case errors.Is(f.err, ErrTooLarge):
 			left = append(left, p.lighten(b)...)
 		default:
@@ -66,9 +67,15 @@ func (p *Publisher) produceWave(ctx context.Context, wave []*outgoing) []fate {
 	for _, b := range wave {
 		p.prepare(b)
 	}
+	var landing sync.Mutex
 	send := func(i int) {
 		offset, err := p.produce(ctx, &wave[i].Batch)
-		fates[i] = fate{sent: true, offset: offset, err: err}
+		landing.Lock()
+		defer landing.Unlock()
+		fates[i] = fate{sent: true, landed: err == nil, err: err}
+		if err == nil {
+			fates[i].err = p.landed(wave[i], offset)
+		}
 	}
 	if !p.o.SideBySide {
 		for i := range wave {

@@ -105,6 +105,13 @@ var regressions = []struct {
 	{"a process ended between its claim and the repair of a log",
 		Config{Seed: 884, Faults: Crash | Restart | Network | Late | Markers | Elect | Clock |
 			Unclean}},
+	{"a process ended between the landing of a batch and a look at its offset",
+		Config{Seed: 2961950428, Faults: Crash | Markers | Aborts | Unclean}},
+	{"a log had grown past its floor again when the process that would have noticed ended",
+		Config{Seed: 1247924322, Faults: Crash | Network | Late | Markers | Elect | Clock |
+			Aborts | Unclean}},
+	{"the original had passed over an end for a later entry that its twin does not have",
+		Config{Seed: 2629192653, Faults: Restart | Takeover | Network | Late | Aborts}},
 }
 
 func TestRegressions(t *testing.T) {

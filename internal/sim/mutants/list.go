@@ -46,7 +46,7 @@ var mutants = []mutant{
 	}
 `},
 	{"nothing-scanned", "pipeline/tail.go",
-		"max(t.floor, t.bounds.Start), t.bounds.End, func",
+		"from, t.bounds.End, func",
 		"t.bounds.End, t.bounds.End, func"},
 	{"scan-misses-last", "pipeline/tail.go",
 		"t.found && seq <= t.sequence", "t.found && seq < t.sequence"},
