@@ -46,8 +46,8 @@ var mutants = []mutant{
 	}
 `},
 	{"nothing-scanned", "pipeline/tail.go",
-		"from, t.bounds.End, func",
-		"t.bounds.End, t.bounds.End, func"},
+		"from := max(min(t.floor, lane.from), t.bounds.Start)",
+		"from := t.bounds.End"},
 	{"scan-misses-last", "pipeline/tail.go",
 		"t.found && seq <= t.sequence", "t.found && seq < t.sequence"},
 	{"scan-drops-one-more", "pipeline/tail.go",
