@@ -43,10 +43,13 @@ func (p *Publisher) Open(ctx context.Context) error {
 	}
 	p.incarnation = p.shard.store.Incarnation()
 	barrier, err := p.shard.store.Reader().Barrier()
-	if barrier != nil {
-		p.barrier = *barrier
+	if err != nil || barrier == nil {
+		return err
 	}
-	return err
+	p.barrier = *barrier
+	p.o.Log.Warn("publishing waits until the input has been consumed as far as it was",
+		"input_partitions", len(p.barrier))
+	return p.recall(ctx)
 }
 
 // checkOutput compares where the outbox goes with where it went before.

@@ -180,12 +180,11 @@ const purgeLimit = 1000
 // floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
 // the background.
 func (sh *Shard) deleteProfile(op *operation) error {
-	view := &graphView{sh.state, op.Class}
-	members, err := view.Members(op.ids[0])
+	members, err := sh.deleted(op)
 	if err != nil {
 		return err
 	}
-	op.affected = slices.Clone(members)
+	op.affected = members
 	budget, rest := purgeLimit, false
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)

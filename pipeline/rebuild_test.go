@@ -130,3 +130,56 @@ func (w *world) outputSize() int {
 	}
 	return n
 }
+
+// TestRebuildKeepsDeletions: a deletion acts on the whole profile as it was, also where the control
+// record is consumed again before the records that had joined the identities.
+func TestRebuildKeepsDeletions(t *testing.T) {
+	for name, lose := range map[string]func(w, backup *world) *world{
+		"rebuilt": func(w, _ *world) *world {
+			w.loseStore()
+			return w
+		},
+		"restored": func(w, backup *world) *world {
+			w.must(w.store.Close())
+			backup.open()
+			return backup
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1)
+			backup := w.copyOf(t, rand.New(rand.NewPCG(1, 2)))
+			web := pipeline.TopicPartition{Topic: "web"}
+			w.send(pipeline.TopicPartition{Topic: "crm"}, pipeline.Record{
+				Value: []byte(`{"id":"1","email":"a@x.org","name":"n"}`)})
+			for _, event := range []string{
+				`{"event":"e1","cookie":"k1","at":"2023-11-14T20:00:00Z"}`,
+				`{"event":"e2","crm":"1","cookie":"k1","at":"2023-11-14T20:01:00Z"}`,
+			} {
+				w.send(web, pipeline.Record{Value: []byte(event), Headers: []pipeline.Header{
+					{Key: "selfsame-dataset", Value: []byte("web")}}})
+			}
+			w.drain()
+			if held := w.final("profiles"); len(held) != 1 {
+				t.Fatalf("before the deletion: %v", held)
+			}
+			w.control(`{"id":"gone","op":"delete_profile","identities":["crm:1"]}`)
+			w.drain()
+			if held := w.final("profiles"); len(held) != 0 {
+				t.Fatalf("after the deletion: %v", held)
+			}
+			now := w.now
+			w = lose(w, backup)
+			defer func() { w.close() }()
+			w.now = now
+			if n := w.consume(pipeline.TopicPartition{Topic: "control"}, 1); n != 1 {
+				t.Fatalf("consumed %d control records", n)
+			}
+			w.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(3, 4))})
+			w.drain()
+			if held := w.final("profiles"); len(held) != 0 {
+				t.Errorf("deleted data is back: %v", held)
+			}
+			w.checkOutput()
+		})
+	}
+}

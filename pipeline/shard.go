@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"selfsame/identity"
+	"selfsame/profile"
 	"selfsame/store"
 )
 
@@ -51,6 +52,10 @@ type Shard struct {
 	entries       []store.Entry
 	dirty         map[clusterKey]*dirtyCluster
 	dirtyOrder    []clusterKey
+
+	// recalled is on which identities deletions had acted before the input was consumed again, by
+	// the id of the control record. It is set before anything is applied.
+	recalled map[string][]profile.Identity
 
 	retired struct {
 		sync.Mutex
