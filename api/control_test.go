@@ -69,6 +69,8 @@ func TestControlRefused(t *testing.T) {
 		{"another type", Options{}, link, "Content-Type: text/plain", 415, "application/json"},
 		{"wrong", Options{}, `{"op":"link"}`, "", 400, "identities: wanted 2 of them, found 0"},
 		{"unknown field", Options{}, `{"op":"remerge","x":1}`, "", 400, "an unknown field"},
+		{"twice", Options{}, `{"op":"remerge","op":"remerge"}`, "", 400, "each field once"},
+		{"other letters", Options{}, `{"OP":"remerge"}`, "", 400, "an unknown field"},
 		{"no token", Options{Token: "x"}, link, "", 401, "token"},
 		{"too large", Options{}, `{"op":"` + strings.Repeat("x", 2<<20) + `"}`, "", 413, "large"},
 	}

@@ -122,6 +122,9 @@ func (c *controlInput) read(value []byte) *Rejection {
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(&c.Control)
 	if err == nil {
+		if rejection := checkControlText(value); rejection != nil {
+			return rejection
+		}
 		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
 			return &Rejection{Reason: ReasonMalformed, Wanted: "one JSON object", Found: "more"}
 		}
