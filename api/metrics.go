@@ -66,7 +66,7 @@ func newCollector(b Backend) *collector {
 
 		commits:       d("commits_total", "Commits to the store."),
 		commitSeconds: d("commit_seconds", "Time of a commit, decisions included."),
-		lag:           d("lag_records", "Records not yet fetched.", "topic", "partition"),
+		lag:           d("lag_records", "Records not yet consumed.", "topic", "partition"),
 		position:      d("position", "Offset of the next record to consume.", "topic", "partition"),
 		outbox:        d("outbox_depth", "Output entries not yet acknowledged by Kafka."),
 		inputState:    d("input_state", "1 for the state that a topic is in.", "topic", "state"),

@@ -133,7 +133,7 @@ const chunkRecords = 250
 // deliver decodes what was fetched and hands it to the applier. It reports false when
 // reading has to end for now.
 func (r *reader) deliver(ctx context.Context, f *Fetched) bool {
-	defer func() { r.p.Shard.stats.lag(r.tp, max(0, f.End-r.at.Next)) }()
+	r.p.Shard.stats.fetched(r.tp, r.at.Next, f.End)
 	if f.Next == r.at.Next && r.at.Generation == r.in.Generation {
 		return true
 	}

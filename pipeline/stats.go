@@ -43,7 +43,7 @@ type Figures struct {
 	Commits       uint64
 	CommitSeconds float64
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
-	Lag           map[TopicPartition]int64  // records not yet fetched, as of the last fetch
+	Lag           map[TopicPartition]int64  // records not yet consumed, as of the last fetch
 	Positions     map[TopicPartition]int64  // offset of the next record to consume
 	Jobs          []store.Job               // that are running
 	JobsDone      uint64                    // that have ended
@@ -57,12 +57,14 @@ type Figures struct {
 type Stats struct {
 	mu struct {
 		sync.Mutex
-		f Figures
+		f    Figures
+		ends map[TopicPartition]int64 // of the input, as of the last fetch
 	}
 }
 
 func newStats(model *Model) *Stats {
 	s := &Stats{}
+	s.mu.ends = map[TopicPartition]int64{}
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
 		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
 		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
@@ -189,6 +191,9 @@ func (s *Stats) consumed(tp TopicPartition, next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.f.Positions[tp] = next
+	if end, known := s.mu.ends[tp]; known {
+		s.mu.f.Lag[tp] = max(0, end-next)
+	}
 }
 
 // input notes the state of an input topic, durably. What is not configured any more is left out.
@@ -229,9 +234,14 @@ func (s *Stats) emitted(topic string, records, tombstones int) {
 	s.mu.f.Tombstones += uint64(tombstones)
 }
 
-// lag notes how far a partition is behind.
-func (s *Stats) lag(tp TopicPartition, records int64) {
+// fetched notes the end of a partition, which is read from offset from on where nothing of it has
+// been consumed.
+func (s *Stats) fetched(tp TopicPartition, from, end int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.f.Lag[tp] = records
+	if _, known := s.mu.f.Positions[tp]; known {
+		from = s.mu.f.Positions[tp]
+	}
+	s.mu.ends[tp] = end
+	s.mu.f.Lag[tp] = max(0, end-from)
 }
