@@ -47,6 +47,7 @@ func (p *Publisher) Open(ctx context.Context) error {
 		return err
 	}
 	p.barrier = *barrier
+	p.shard.repeats.Store(true)
 	p.o.Log.Warn("publishing waits until the input has been consumed as far as it was",
 		"input_partitions", len(p.barrier))
 	return p.recall(ctx)
@@ -280,6 +281,7 @@ func (p *Publisher) held() (bool, error) {
 		}
 	}
 	p.barrier = nil
+	p.shard.repeats.Store(false)
 	p.o.Log.Info("the input is consumed as far as it was; publishing goes on")
 	return false, p.shard.store.LiftBarrier()
 }

@@ -28,6 +28,7 @@ type unreliable struct {
 	end  context.CancelFunc
 	late []*pipeline.Batch // requests that are still on their way
 	calm bool
+	row  int // failures since something landed; a publisher gives up after some, and starts again
 }
 
 var (
@@ -94,7 +95,11 @@ func (u *unreliable) Produce(_ context.Context, b *pipeline.Batch) (int64, error
 	if !ends && u.calm {
 		return u.Sink.Produce(ctx, b)
 	}
-	switch fate := u.rnd.IntN(12); {
+	fate := u.rnd.IntN(12)
+	if u.row++; u.row > 3 {
+		fate = 12
+	}
+	switch {
 	case ends && after, fate == 0: // it lands, the answer is lost
 		_, _ = u.Sink.Produce(ctx, b)
 		return 0, errLost
@@ -108,6 +113,7 @@ func (u *unreliable) Produce(_ context.Context, b *pipeline.Batch) (int64, error
 		}
 		return 0, pipeline.ErrSequence
 	}
+	u.row = 0
 	return u.Sink.Produce(ctx, b)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"selfsame/internal/memlog"
 	"selfsame/pipeline"
 )
 
@@ -181,5 +182,58 @@ func TestRebuildKeepsDeletions(t *testing.T) {
 			}
 			w.checkOutput()
 		})
+	}
+}
+
+// TestRebuildPassesBadTimes: a rebuild does not stop at a time of bad records, which an operator
+// has judged when they came; afterwards such a time stops the topic again.
+func TestRebuildPassesBadTimes(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		m.Dataset("crm").MaxRejectedShare, m.Dataset("crm").RejectedWindow = 0.5, 10
+	})
+	defer func() { w.close() }()
+	crm := pipeline.TopicPartition{Topic: "crm"}
+	bad := func() {
+		for range 20 {
+			w.send(crm, pipeline.Record{Value: []byte(`{"id":`)})
+		}
+		w.send(crm, pipeline.Record{Value: []byte(`{"id":"1","name":"n"}`)})
+	}
+	bad()
+	w.loseStore()
+	w.drain()
+	if held := w.final("profiles"); len(held) != 1 {
+		t.Fatalf("rebuilt: %v", held)
+	}
+	before := w.shard.Stats().Figures().Datasets["crm"].Consumed
+	bad()
+	w.drain()
+	if n := w.shard.Stats().Figures().Datasets["crm"].Consumed - before; n >= 20 {
+		t.Errorf("consumed %d more records, most of them bad", n)
+	}
+}
+
+// TestControlText: control records are read as strictly as any other.
+func TestControlText(t *testing.T) {
+	m := testModel(t)
+	for text, want := range map[string]pipeline.Reason{
+		`{"id":"a","op":"remerge"}`:                       "",
+		`{"id":"a","id":"b","op":"remerge"}`:              pipeline.ReasonMalformed,
+		`{"id":"a","op":"remerge","op":"remerge"}`:        pipeline.ReasonMalformed,
+		`{"ID":"a","op":"remerge"}`:                       pipeline.ReasonSchemaViolation,
+		`{"id":"a","op":"remerge","ID":"b"}`:              pipeline.ReasonSchemaViolation,
+		`{"id":"a","op":"remerge","unheard":1}`:           pipeline.ReasonSchemaViolation,
+		"{\"id\":\"a\xff\",\"op\":\"remerge\"}":           pipeline.ReasonMalformed,
+		`{"id":"a\ud800","op":"remerge"}`:                 pipeline.ReasonMalformed,
+		`{"id":"a","op":"remerge"}{}`:                     pipeline.ReasonMalformed,
+		`{"id":"a","op":"remerge","note":"\ud83d\ude00"}`: "",
+	} {
+		var got pipeline.Reason
+		if r := m.CheckControl([]byte(text)); r != nil {
+			got = r.Reason
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

@@ -57,10 +57,10 @@ func (w *rejectWindow) mostFrequent() Reason {
 
 // noteReject counts a record towards the share of rejected records of its dataset. Where that
 // passes the limit it stops the topic, in this very commit, and reports true: what follows in the
-// topic is not consumed.
+// topic is not consumed. What a rebuild or a restore consumes again was judged when it came.
 func (sh *Shard) noteReject(in *Input, now int64) bool {
 	ds := in.Dataset
-	if ds == nil || ds.RejectedWindow <= 0 {
+	if ds == nil || ds.RejectedWindow <= 0 || sh.repeats.Load() {
 		return false
 	}
 	w := sh.windows[ds.Name]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"selfsame/identity"
 	"selfsame/profile"
@@ -56,6 +57,7 @@ type Shard struct {
 	// recalled is on which identities deletions had acted before the input was consumed again, by
 	// the id of the control record. It is set before anything is applied.
 	recalled map[string][]profile.Identity
+	repeats  atomic.Bool // input is consumed again, and publishing waits for that
 
 	retired struct {
 		sync.Mutex
