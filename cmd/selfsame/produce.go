@@ -47,7 +47,7 @@ identity stay in order; --key names another field.`,
 			"  selfsame produce --dataset crm customers.avro\n" +
 			"  echo '{\"customer_id\":\"1\",\"email\":\"ann@example.org\"}' | " +
 			"selfsame produce --dataset crm",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, in := "standard input", io.Reader(os.Stdin)
 			if len(args) == 1 && args[0] != "-" {
