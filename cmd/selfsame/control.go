@@ -109,7 +109,7 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if err := writeControl(ctx, client, model.ControlTopic, f.record.ID, record); err != nil {
 		return err
 	}
-	fmt.Printf("sent %s to topic %s\n", f.record.ID, model.ControlTopic)
+	fmt.Fprintf(os.Stderr, "sent %s to topic %s\n", f.record.ID, model.ControlTopic)
 	if f.wait == 0 {
 		return nil
 	}
