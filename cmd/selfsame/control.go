@@ -91,6 +91,11 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.record.Dataset != "" {
+		if _, err := findDataset(model, f.path, f.record.Dataset); err != nil {
+			return err
+		}
+	}
 	if f.record.ID == "" {
 		f.record.ID = api.NewControlID()
 	}

@@ -97,9 +97,9 @@ func produce(ctx context.Context, f produceFlags, name string, in io.Reader) (er
 	if err != nil {
 		return err
 	}
-	p := &producer{dataset: model.Dataset(f.dataset), decoder: pipeline.NewDecoder(model)}
-	if p.dataset == nil {
-		return fmt.Errorf("%w: %s has no dataset %q", errUsage, f.path, f.dataset)
+	p := &producer{decoder: pipeline.NewDecoder(model)}
+	if p.dataset, err = findDataset(model, f.path, f.dataset); err != nil {
+		return err
 	}
 	if p.dataset.Retired {
 		return fmt.Errorf("%w: dataset %s is retired: nothing reads its topic", errUsage, f.dataset)

@@ -194,3 +194,16 @@ func TestProduceEnveloped(t *testing.T) {
 		t.Errorf("the error holds a payload: %v", err)
 	}
 }
+
+// TestUnknownDataset: the message names what was typed and what there is.
+func TestUnknownDataset(t *testing.T) {
+	w := newBench(t)
+	for _, args := range [][]string{{"produce", "-d", "jsno"}, {"dataset", "pause", "jsno"},
+		{"dataset", "resume", "jsno"}, {"control", "delete-fragment", "crm:1", "-d", "jsno"}} {
+		err := execute(append(args, "--config", w.path("selfsame.yaml"))...)
+		want := `has no dataset "jsno": want one of json, avro, framed, enveloped`
+		if !errors.Is(err, errUsage) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v: got %v, want %s", args, err, want)
+		}
+	}
+}
