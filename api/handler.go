@@ -34,15 +34,15 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 	h.exact = map[string]http.HandlerFunc{
 		"/v1/profiles": h.profileByQuery,
 		"/v1/export":   h.export,
-		"/v1/status":   h.status,
-		"/v1/jobs":     h.jobs,
+		"/v1/status":   bare(h.status),
+		"/v1/jobs":     bare(h.jobs),
 		"/healthz":     h.health,
 		"/readyz":      h.ready,
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
 	}
 	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath,
-		controlPath + "/": h.controlByID}
-	h.post = map[string]http.HandlerFunc{controlPath: h.postControl}
+		controlPath + "/": bare(h.controlByID)}
+	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl)}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline
@@ -51,6 +51,17 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 		h.exact[pprofPath+"trace"] = pprof.Trace
 	}
 	return h
+}
+
+// bare serves a path without parameters: one that is given was meant to do something.
+func bare(route http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" {
+			writeError(w, http.StatusBadRequest, "this path takes no parameters")
+			return
+		}
+		route(w, r)
+	}
 }
 
 // ServeHTTP implements http.Handler.

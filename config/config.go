@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,13 @@ func (c *Config) read(text []byte, o Overrides) error {
 		p.explain(err)
 		return p.err()
 	}
+	var more yaml.Node
+	switch err := decoder.Decode(&more); {
+	case err == nil:
+		p.list = append(p.list, problem{more.Line, "a second document: the configuration is one"})
+	case !errors.Is(err, io.EOF):
+		p.explain(err)
+	}
 	c.override(o)
 	c.check(p)
 	c.model = c.build(p)
@@ -133,6 +141,7 @@ func (c *Config) check(p *problems) {
 	c.password = c.readSecret(p, f.Kafka.SASL.Password, "kafka", "sasl", "password")
 	c.token = c.readSecret(p, f.HTTP.Token, "http", "token")
 	c.checkRegistry(p)
+	c.checkKafka(p)
 	each(p, []string{"kafka"}, c.KafkaConfig().Validate())
 	each(p, []string{"http"}, c.HTTPOptions().Validate())
 	each(p, []string{"store"}, c.StoreOptions().Validate())
@@ -210,7 +219,8 @@ func (c *Config) Model() (*pipeline.Model, error) { return c.model, nil }
 func (c *Config) KafkaConfig() kafka.Config {
 	k, cfg := c.file.Kafka, kafka.Default()
 	cfg.Brokers, cfg.ClientID, cfg.Compression = k.Brokers, k.ClientID, k.Compression
-	cfg.FetchMaxBytes, cfg.FetchMaxWait = int32(k.FetchMaxBytes), time.Duration(k.FetchMaxWait)
+	cfg.FetchMaxBytes = int32(min(k.FetchMaxBytes, math.MaxInt32)) // more is a problem of its own
+	cfg.FetchMaxWait = time.Duration(k.FetchMaxWait)
 	cfg.DialTimeout = time.Duration(k.DialTimeout)
 	cfg.RequestTimeout = time.Duration(k.RequestTimeout)
 	cfg.TLS = kafka.TLSConfig{Enabled: k.TLS.Enabled, CAFile: c.optional(k.TLS.CAFile),

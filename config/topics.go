@@ -15,13 +15,12 @@ func (c *Config) OwnedTopics() []kafka.TopicSpec {
 			Configs: map[string]string{"cleanup.policy": cleanup,
 				"max.message.bytes": strconv.Itoa(maxBytes)}})
 	}
-	room := 128 << 10 // for keys, headers and the batch's own bytes
-	add(c.model.DeadLetterTopic, "delete", c.model.Limits.RecordBytes+room)
+	add(c.model.DeadLetterTopic, "delete", c.model.Limits.RecordBytes+messageRoom)
 	for _, e := range c.model.Entities {
 		add(e.IdentityTopic, "delete", 1<<20)
 		add(e.AssignmentTopic, "compact", 1<<20)
 		for i := range e.Policies {
-			add(e.Policies[i].Topic, "compact", max(1<<20, c.model.Limits.OutputBytes+room))
+			add(e.Policies[i].Topic, "compact", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
 		}
 	}
 	log := func(name string, partitions int32) {

@@ -91,6 +91,11 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.record.Dataset != "" {
+		if _, err := findDataset(model, f.path, f.record.Dataset); err != nil {
+			return err
+		}
+	}
 	if f.record.ID == "" {
 		f.record.ID = api.NewControlID()
 	}
@@ -109,7 +114,7 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if err := writeControl(ctx, client, model.ControlTopic, f.record.ID, record); err != nil {
 		return err
 	}
-	fmt.Printf("sent %s to topic %s\n", f.record.ID, model.ControlTopic)
+	fmt.Fprintf(os.Stderr, "sent %s to topic %s\n", f.record.ID, model.ControlTopic)
 	if f.wait == 0 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,19 @@ func newDataset() *cobra.Command {
 	ls.Flags().BoolVar(&asJSON, "json", false, "print the whole status as JSON")
 	c.AddCommand(ls, newPause(), newResume())
 	return c
+}
+
+// findDataset returns the dataset that the user named; path is where the model is from.
+func findDataset(model *pipeline.Model, path, name string) (*pipeline.Dataset, error) {
+	if ds := model.Dataset(name); ds != nil {
+		return ds, nil
+	}
+	var names []string
+	for _, ds := range model.Datasets {
+		names = append(names, ds.Name)
+	}
+	return nil, fmt.Errorf("%w: %s has no dataset %q: want one of %s", errUsage, path, name,
+		strings.Join(names, ", "))
 }
 
 func newPause() *cobra.Command {

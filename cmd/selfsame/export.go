@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -73,7 +72,7 @@ func export(ctx context.Context, f *exportFlags) (err error) {
 	if f.output == "" {
 		err = write(os.Stdout)
 	} else {
-		err = writeWhole(f.output, write)
+		err = writeOutput(f.output, write)
 	}
 	if err == nil {
 		fmt.Fprintf(os.Stderr, "exported %d profiles\n", profiles)
@@ -121,26 +120,4 @@ func openStopped(cfg *config.Config) (*store.Store, error) {
 		return nil, fmt.Errorf("%w: stop the daemon first", err)
 	}
 	return s, err
-}
-
-// writeWhole writes a file of personal data, for its owner only: all of it, or nothing that was
-// there before is touched.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	err = write(file)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -65,26 +65,15 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 		Version:       version,
 	}
 	root.SetVersionTemplate("selfsame {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(usage)
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
 		newTail(), newExport(), newCheck(), newControl(), newDataset(), newJobs(), newSchema(),
 		newVersion())
+	strict(root)
 	return root
 }
 
 // configFlag adds the flag that names the configuration.
 func configFlag(c *cobra.Command, path *string) {
 	c.Flags().StringVarP(path, "config", "c", "selfsame.yaml", "configuration file")
-}
-
-// exactly makes cobra's complaint about arguments one of usage.
-func exactly(n int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(c, args); err != nil {
-			return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, c.CommandPath())
-		}
-		return nil
-	}
 }

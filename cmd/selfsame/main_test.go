@@ -57,6 +57,24 @@ func TestWrongUsage(t *testing.T) {
 			t.Errorf("%v: %v, want an error of usage", args, err)
 		}
 	}
+	for args, want := range map[string]string{
+		"bogus":                  `unknown command "bogus": want one of check, `,
+		"exprot":                 `unknown command "exprot"; did you mean export?`,
+		"control":                "a command is missing: want one of delete-fragment, ",
+		"control bogus":          `unknown command "bogus": want one of delete-fragment, `,
+		"dataset puase":          `unknown command "puase"; did you mean pause?`,
+		"jobs watch":             `unknown command "watch": want one of ls`,
+		"schema bogus":           `unknown command "bogus": want one of check, diff, new, union`,
+		"config":                 "a command is missing: want one of check",
+		"produce":                `required flag(s) "dataset" not set`,
+		"schema new":             `required flag(s) "name" not set`,
+		"produce -d crm one two": "accepts at most 1 arg(s), received 2",
+	} {
+		err := execute(strings.Fields(args)...)
+		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want wrong usage: %s", args, err, want)
+		}
+	}
 	if code := exitCode(errUsage); code != exitUsage {
 		t.Errorf("exit code %d", code)
 	}

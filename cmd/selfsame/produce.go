@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,12 +43,12 @@ that is broken is sent up to the fault.
 
 JSON is sent as it is: a line that does not fit the schema ends as a dead letter, as it would
 from any producer. The key is the value of the primary identity, so that the records of one
-identity stay in order; --key names another field.`,
+identity stay in order; --key names another field, which every record must have.`,
 		Example: "  selfsame produce --dataset crm customers.ndjson\n" +
 			"  selfsame produce --dataset crm customers.avro\n" +
 			"  echo '{\"customer_id\":\"1\",\"email\":\"ann@example.org\"}' | " +
 			"selfsame produce --dataset crm",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, in := "standard input", io.Reader(os.Stdin)
 			if len(args) == 1 && args[0] != "-" {
@@ -79,6 +80,7 @@ type producer struct {
 	decoder *pipeline.Decoder
 	headers []pipeline.Header
 	key     profile.Path
+	named   string // the field that was named as the key; "": none
 	pending []pipeline.OutRecord
 
 	schemaID uint32 // of the dataset's schema in the registry, for that format
@@ -97,14 +99,17 @@ func produce(ctx context.Context, f produceFlags, name string, in io.Reader) (er
 	if err != nil {
 		return err
 	}
-	p := &producer{dataset: model.Dataset(f.dataset), decoder: pipeline.NewDecoder(model)}
-	if p.dataset == nil {
-		return fmt.Errorf("%w: %s has no dataset %q", errUsage, f.path, f.dataset)
+	p := &producer{decoder: pipeline.NewDecoder(model)}
+	if p.dataset, err = findDataset(model, f.path, f.dataset); err != nil {
+		return err
 	}
 	if p.dataset.Retired {
 		return fmt.Errorf("%w: dataset %s is retired: nothing reads its topic", errUsage, f.dataset)
 	}
-	p.key = keyPath(p.dataset, f.key)
+	if err := f.check(p.dataset); err != nil {
+		return err
+	}
+	p.key, p.named = keyPath(p.dataset, f.key), f.key
 	p.headers = headersOf(model, p.dataset, f)
 	if err := p.register(ctx, cfg); err != nil {
 		return err
@@ -116,6 +121,33 @@ func produce(ctx context.Context, f produceFlags, name string, in io.Reader) (er
 	err = p.load(ctx, name, in)
 	fmt.Printf("sent %d records to topic %s\n", p.sent, p.dataset.Topic)
 	return err
+}
+
+// check refuses flags that would only make dead letters of the records, or records without a key.
+func (f *produceFlags) check(ds *pipeline.Dataset) error {
+	operations := []string{"upsert", "replace", "delete"}
+	if ds.Class == pipeline.ClassEvent {
+		operations = []string{"insert", "delete"}
+	}
+	if f.operation != "" && !slices.Contains(operations, f.operation) {
+		return fmt.Errorf("%w: --op: %q is none of dataset %s: want one of %s", errUsage,
+			f.operation, ds.Name, strings.Join(operations, ", "))
+	}
+	if _, err := time.Parse(time.RFC3339, f.at); f.at != "" && err != nil {
+		return fmt.Errorf("%w: --time: %q is no time in RFC 3339, such as 2026-01-31T09:00:00Z",
+			errUsage, f.at)
+	}
+	if f.key == "" {
+		return nil
+	}
+	if ds.Envelope != pipeline.EnvelopeNone {
+		return fmt.Errorf("%w: --key: the records of dataset %s are in an envelope", errUsage,
+			ds.Name)
+	}
+	if _, ok := ds.Schema.Lookup(profile.ParsePath(f.key)); !ok {
+		return fmt.Errorf("%w: --key: path %q is not in %s", errUsage, f.key, ds.Schema.File())
+	}
+	return nil
 }
 
 // keyPath is the field that keys the records: the one named, else the first primary identity, else
@@ -228,6 +260,9 @@ func (p *producer) add(ctx context.Context, line []byte) error {
 func (p *producer) push(ctx context.Context, value profile.Value, data []byte) error {
 	record := pipeline.OutRecord{Value: data, Headers: p.headers,
 		Key: pipeline.IdentityText(value.At(p.key))}
+	if record.Key == nil && p.named != "" {
+		return fmt.Errorf("no text or integer at %s, which --key names", p.named)
+	}
 	if record.Key == nil {
 		in := p.decoder.Decode(pipeline.Record{Value: data, Headers: p.headers,
 			Pos: profile.Position{Topic: p.dataset.Topic}})

@@ -34,6 +34,8 @@ datasets:
     identities: [{path: id, namespace: crm, primary: true}]}
   avro: {<<: *one, topic: avro, format: avro}
   framed: {<<: *one, topic: framed, format: single-object}
+  event: {topic: event, entity: profile, class: event, id: id, schema: crm.avsc,
+    identities: [{path: id, namespace: crm}]}
   enveloped: {<<: *one, topic: enveloped, envelope: xdm}
 `
 
@@ -192,5 +194,55 @@ func TestProduceEnveloped(t *testing.T) {
 	}
 	if errors.Is(err, errUsage) || bytes.Contains([]byte(fmt.Sprint(err)), []byte(`"id"`)) {
 		t.Errorf("the error holds a payload: %v", err)
+	}
+}
+
+// TestUnknownDataset: the message names what was typed and what there is.
+func TestUnknownDataset(t *testing.T) {
+	w := newBench(t)
+	for _, args := range [][]string{{"produce", "-d", "jsno"}, {"dataset", "pause", "jsno"},
+		{"dataset", "resume", "jsno"}, {"control", "delete-fragment", "crm:1", "-d", "jsno"}} {
+		err := execute(append(args, "--config", w.path("selfsame.yaml"))...)
+		want := `has no dataset "jsno": want one of json, avro, framed, event, enveloped`
+		if !errors.Is(err, errUsage) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v: got %v, want %s", args, err, want)
+		}
+	}
+}
+
+// TestProduceFlags: values that would only make dead letters are refused before anything is sent.
+func TestProduceFlags(t *testing.T) {
+	w := newBench(t)
+	w.write("lines", []byte(`{"id":"1","age":7}`+"\n"))
+	run := func(dataset string, flags ...string) error {
+		return execute(append([]string{"produce", "--config", w.path("selfsame.yaml"),
+			"-d", dataset, w.path("lines")}, flags...)...)
+	}
+	for args, want := range map[string]string{
+		"json --op zz":           `--op: "zz" is none of dataset json: want one of upsert`,
+		"json --op insert":       "want one of upsert, replace, delete",
+		"event --op upsert":      "want one of insert, delete",
+		"json --time 2026-01-01": `--time: "2026-01-01" is no time in RFC 3339`,
+		"avro --key nothing":     `--key: path "nothing" is not in`,
+		"enveloped --key id":     "--key: the records of dataset enveloped are in an envelope",
+	} {
+		words := strings.Fields(args)
+		err := run(words[0], words[1:]...)
+		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", args, err, want)
+		}
+	}
+	for _, topic := range []string{"json", "avro", "event", "enveloped"} {
+		w.has(topic)
+	}
+	if err := run("json", "--op", "replace", "--time", "2026-01-01T00:00:00+01:00", "--key",
+		"age"); err != nil {
+		t.Error(err)
+	}
+	w.has("json", `7="{\"id\":\"1\",\"age\":7}"`)
+	w.write("lines", []byte(`{"id":"1","age":7}`+"\n"+`{"id":"2"}`+"\n"))
+	err := run("json", "--key", "age")
+	if err == nil || !strings.Contains(err.Error(), "lines:2: no text or integer at age") {
+		t.Errorf("a record without its key: %v", err)
 	}
 }

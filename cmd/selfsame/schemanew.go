@@ -43,7 +43,7 @@ Namespaces are those of the configuration; where there is none yet, those that s
 writes.`,
 		Example: "  selfsame schema new --name customers sample.ndjson >> selfsame.yaml\n" +
 			"  head -1000 clicks.ndjson | selfsame schema new --name clicks --class event",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if f.class != "record" && f.class != "event" {
 				return fmt.Errorf("%w: --class: want record or event", errUsage)

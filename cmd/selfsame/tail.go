@@ -26,7 +26,7 @@ func newTail() *cobra.Command {
 key and value; profiles in Avro are shown as JSON. The topic is that of the default merge
 policy unless one is named.`,
 		Example: "  selfsame tail\n  selfsame tail retail.dead-letters --from earliest --headers",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := config.Load(path)
 			if err != nil {
