@@ -184,7 +184,7 @@ func TestBackupBesideWrites(t *testing.T) {
 	must(t, <-ended)
 }
 
-// disturb writes until it is stopped.
+// disturb writes until it is stopped: commits, and what is written beside them.
 func (s *Store) disturb(stop chan struct{}) error {
 	for i := 0; ; i++ {
 		select {
@@ -192,7 +192,8 @@ func (s *Store) disturb(stop chan struct{}) error {
 			return nil
 		default:
 		}
-		if err := s.SetOutput(&Output{Cluster: strings.Repeat("x", i%5000)}); err != nil {
+		err := s.SetOutput(&Output{Cluster: strings.Repeat("x", i%5000)})
+		if err = errors.Join(err, s.Commit(s.NewBatch(), i%2 == 0)); err != nil {
 			return err
 		}
 	}

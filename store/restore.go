@@ -109,13 +109,16 @@ func takePlace(fs vfs.FS, partial, dir, aside string) error {
 	default:
 		err = fs.Rename(dir, aside)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = syncDir(fs, fs.PathDir(dir)) // or a crash could keep the second move alone
 	}
-	if err := fs.Rename(partial, dir); err != nil {
-		return err
+	if err == nil {
+		err = fs.Rename(partial, dir)
 	}
-	return syncDir(fs, fs.PathDir(dir))
+	if err == nil {
+		err = syncDir(fs, fs.PathDir(dir))
+	}
+	return err
 }
 
 func ignoreMissing(err error) error {
