@@ -250,6 +250,15 @@ func ReadBackup(dir string, o Options) (*Backup, error) {
 	return b, nil
 }
 
+// OpenBackup opens the store in a backup for looking only. ErrNoBackup where it is not there, or not
+// whole.
+func OpenBackup(dir string, o Options) (*Store, error) {
+	if _, err := ReadBackup(dir, o); err != nil {
+		return nil, err
+	}
+	return OpenReadOnly(o.WithDefaults().FS.PathJoin(dir, backupStore), o)
+}
+
 // Backups lists the backups in a directory, the oldest first, and the names of what is there and
 // is none. Where there is no such directory there are none.
 func Backups(dir string, o Options) (whole []*Backup, others []string, err error) {

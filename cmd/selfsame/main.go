@@ -66,7 +66,8 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 		return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, c.CommandPath())
 	})
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
-		newTail(), newExport(), newCheck(), newControl(), newDataset(), newJobs(), newVersion())
+		newTail(), newExport(), newCheck(), newBackup(), newRestore(), newControl(), newDataset(),
+		newJobs(), newVersion())
 	return root
 }
 
@@ -75,10 +76,18 @@ func configFlag(c *cobra.Command, path *string) {
 	c.Flags().StringVarP(path, "config", "c", "selfsame.yaml", "configuration file")
 }
 
-// exactly makes cobra's complaint about arguments one of usage.
-func exactly(n int) cobra.PositionalArgs {
+// exactly wants n arguments.
+func exactly(n int) cobra.PositionalArgs { return complain(cobra.ExactArgs(n)) }
+
+// atMostOne wants one argument or none.
+func atMostOne(c *cobra.Command, args []string) error {
+	return complain(cobra.MaximumNArgs(1))(c, args)
+}
+
+// complain makes cobra's complaint about arguments one of usage.
+func complain(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(c, args); err != nil {
+		if err := check(c, args); err != nil {
 			return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, c.CommandPath())
 		}
 		return nil
