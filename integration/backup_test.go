@@ -17,14 +17,14 @@ func playBackup(t *testing.T, h host) {
 	k := &killing{t: t, shop: openShop(t, c.addr), cluster: c}
 	k.home = k.shop.install("restored")
 	messages := k.shop.traffic(h.people)
-	k.slice = len(messages) / 3
+	third := len(messages) / 3
 
-	d := k.backUpUnderLoad("first", messages[:k.slice])
+	d := k.backUpUnderLoad("first", messages[:third])
 	d.kill()
 	must(t, os.RemoveAll(k.home.store()))
 	k.home.run("restore", "first")
 
-	d = k.backUpUnderLoad("second", messages[k.slice:2*k.slice])
+	d = k.backUpUnderLoad("second", messages[third:2*third])
 	k.home.drain(d)
 	k.home.refuse("the daemon runs", "restore", "second", "--force")
 	d.kill()
@@ -33,7 +33,7 @@ func playBackup(t *testing.T, h host) {
 	must(t, os.CopyFS(elsewhere, os.DirFS(k.home.backup("second"))))
 	k.home.run("restore", elsewhere, "--force")
 
-	k.shop.send(messages[2*k.slice:]...)
+	k.shop.send(messages[2*third:]...)
 	d = k.home.start()
 	k.home.drain(d)
 	if d.journal.count("the store is older than what was published from it") == 0 {
@@ -47,18 +47,20 @@ func playBackup(t *testing.T, h host) {
 	wantSame(t, "restored, against undisturbed", out, k.undisturbed())
 }
 
-// backUpUnderLoad starts a daemon and has it make a backup while messages come in. It returns the
-// daemon when it has consumed more than that.
+// backUpUnderLoad starts a daemon and has it make a backup while the first half of the messages come
+// in. It returns the daemon when it has consumed some of the other half.
 func (k *killing) backUpUnderLoad(name string, messages []retail.Message) *daemon {
 	k.t.Helper()
 	fed := make(chan error, 1)
 	d := k.home.start()
-	go func() { fed <- k.feed(messages) }()
-	k.afterSome(d)
+	half := len(messages) / 2
+	go func() { fed <- k.feed(messages[:half]) }()
+	k.afterSomeMore(d, int64(half)/4)
 	k.home.run("backup", name, "--api", d.journal.api())
 	k.home.run("check", "--backup", name)
-	k.afterSomeMore(d, 1)
 	must(k.t, <-fed)
+	must(k.t, k.feed(messages[half:]))
+	k.afterSomeMore(d, 1)
 	return d
 }
 
