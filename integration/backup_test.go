@@ -47,8 +47,8 @@ func playBackup(t *testing.T, h host) {
 	wantSame(t, "restored, against undisturbed", out, k.undisturbed())
 }
 
-// backUpUnderLoad starts a daemon and has it make a backup while the first half of the messages come
-// in. It returns the daemon when it has consumed some of the other half.
+// backUpUnderLoad starts a daemon and has it make a backup while the first half of the messages
+// come in. It returns the daemon when it has consumed some of the other half.
 func (k *killing) backUpUnderLoad(name string, messages []retail.Message) *daemon {
 	k.t.Helper()
 	fed := make(chan error, 1)

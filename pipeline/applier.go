@@ -27,7 +27,8 @@ func (p *Pipeline) apply() error {
 }
 
 // next waits for records or a tick, or not at all while there is background work to go on with. It
-// does errands that come up meanwhile. open is false once the readers have ended and all they brought is applied.
+// does an errand that comes up. open is false once the readers have ended and all they brought is
+// applied.
 func (p *Pipeline) next(tick <-chan time.Time) (chunks []Chunk, open bool) {
 	if p.Shard.Busy(time.Now().UnixNano()) {
 		select {

@@ -250,8 +250,8 @@ func ReadBackup(dir string, o Options) (*Backup, error) {
 	return b, nil
 }
 
-// OpenBackup opens the store in a backup for looking only. ErrNoBackup where it is not there, or not
-// whole.
+// OpenBackup opens the store in a backup for looking only. ErrNoBackup where it is not there, or
+// not whole.
 func OpenBackup(dir string, o Options) (*Store, error) {
 	if _, err := ReadBackup(dir, o); err != nil {
 		return nil, err

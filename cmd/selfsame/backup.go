@@ -106,7 +106,7 @@ func listBackups(w io.Writer, cfg *config.Config) error {
 		return err
 	}
 	for _, name := range others {
-		fmt.Fprintf(w, "%s is no complete backup; if it was not finished, the next one removes it\n",
+		fmt.Fprintf(w, "%s is no complete backup; the next backup removes what ends in .partial\n",
 			name)
 	}
 	return nil
@@ -121,7 +121,8 @@ func newRestore() *cobra.Command {
 		Long: `Makes the store from a backup under data_dir/backups, or from one in another
 directory, which has a / in its name. The backup stays as it is. A store that is there already is
 refused; --force moves it aside. The result is opened before it takes its place.`,
-		Example: "  selfsame restore before-upgrade\n  selfsame restore /mnt/copies/20260102T030405Z",
+		Example: "  selfsame restore before-upgrade\n" +
+			"  selfsame restore /mnt/copies/20260102T030405Z",
 		Args:    exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := config.Load(path)
@@ -162,9 +163,9 @@ func restore(cfg *config.Config, from string, force bool) error {
 	if _, err := os.Stat(aside); aside != "" && err == nil {
 		fmt.Printf("the store that was there is in %s; remove it when all is well\n", aside)
 	}
-	fmt.Println(`Next: selfsame check, then selfsame run. The daemon notices where its store is older
-than what was published from it: it consumes the input again from where the backup was, publishes
-nothing until it has caught up, and then goes on with greater versions.`)
+	fmt.Println(`Next: selfsame check, then selfsame run. The daemon notices where its store is
+older than what was published from it: it consumes the input again from where the backup was,
+publishes nothing until it has caught up, and then goes on with greater versions.`)
 	return nil
 }
 

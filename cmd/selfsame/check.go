@@ -18,7 +18,8 @@ func newCheck() *cobra.Command {
 		Long: `Reads the whole store of a daemon that is not running, or a backup, and reports
 every row that cannot be read or contradicts another. It changes nothing. Exit code 3 when
 something was found.`,
-		Example: "  selfsame check --config selfsame.yaml\n  selfsame check --backup before-upgrade",
+		Example: "  selfsame check --config selfsame.yaml\n" +
+			"  selfsame check --backup before-upgrade",
 		Args:    exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Load(path)
