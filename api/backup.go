@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -78,6 +79,7 @@ func (h *handler) refuseBackup(w http.ResponseWriter, err error) {
 		writeError(w, http.StatusConflict, store.ErrBackupExists.Error())
 	case errors.Is(err, pipeline.ErrBackupRunning):
 		writeError(w, http.StatusConflict, pipeline.ErrBackupRunning.Error())
+	case errors.Is(err, context.Canceled): // by the client, which has gone
 	case errors.Is(err, pipeline.ErrNotApplying):
 		writeError(w, http.StatusServiceUnavailable, pipeline.ErrNotApplying.Error())
 	default:

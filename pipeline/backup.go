@@ -29,6 +29,9 @@ func (p *Pipeline) Backup(ctx context.Context, dir string) (*store.Backup, error
 	}
 	defer p.backingUp.Unlock()
 	start := time.Now()
+	if err := p.writeTables(ctx); err != nil {
+		return nil, err
+	}
 	var checkpoint *store.Checkpoint
 	var stopped time.Duration // of commits
 	err := p.betweenCommits(ctx, func() (err error) {
@@ -47,6 +50,28 @@ func (p *Pipeline) Backup(ctx context.Context, dir string) (*store.Backup, error
 	p.Log.Info("a backup was made", "directory", dir, "version", backup.Version,
 		"bytes", backup.Bytes(), "commits_stopped", stopped, "took", time.Since(start))
 	return backup, nil
+}
+
+// writeTables makes the log short while commits go on, so that the freeze that follows takes less
+// time. Nothing depends on it: after a while it is no longer waited for.
+func (p *Pipeline) writeTables(ctx context.Context) error {
+	var written <-chan struct{}
+	err := p.betweenCommits(ctx, func() (err error) {
+		written, err = p.Shard.store.WriteTables()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	limit := time.NewTimer(errandWait)
+	defer limit.Stop()
+	select {
+	case <-written:
+	case <-limit.C:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for tables to be written: %w", ctx.Err())
+	}
+	return nil
 }
 
 // betweenCommits has the applier do an errand. Once it has begun it is waited for.

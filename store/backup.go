@@ -80,6 +80,17 @@ type Checkpoint struct {
 func (c *Checkpoint) partial() string { return c.dir + partialSuffix }
 func (c *Checkpoint) store() string   { return c.fs.PathJoin(c.partial(), backupStore) }
 
+// WriteTables begins to write what is in memory to tables, so that a checkpoint which follows has
+// little of the log to copy. done is closed once that is on disk; where writing fails, which is
+// tried again, never.
+func (s *Store) WriteTables() (done <-chan struct{}, err error) {
+	done, err = s.db.AsyncFlush()
+	if err != nil {
+		return nil, fmt.Errorf("writing tables: %w", err)
+	}
+	return done, nil
+}
+
 // Checkpoint freezes the latest committed state for a backup in dir, whose last part is its name
 // and which must not exist: ErrBackupExists. Other writes wait meanwhile, for as long as it takes
 // to sync and copy the log and to link the tables: both have to be on one file system. What
@@ -94,6 +105,9 @@ func (s *Store) Checkpoint(dir string, at time.Time) (c *Checkpoint, err error) 
 	if err := prepareBackup(fs, dir); err != nil {
 		return nil, fmt.Errorf("beginning backup %s: %w", c.backup.Name, err)
 	}
+	if err := s.writeManifest(); err != nil {
+		return nil, c.discard(fmt.Errorf("beginning backup %s: %w", c.backup.Name, err))
+	}
 	// The engine's copy of a log that is being written may not open.
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -106,6 +120,27 @@ func (s *Store) Checkpoint(dir string, at time.Time) (c *Checkpoint, err error) 
 	}
 	c.backup.Version = held.version()
 	return c, nil
+}
+
+// tablesWait is how long tables may take to be written while the writer waits. Where WriteTables was
+// done before there is next to nothing to write.
+const tablesWait = 30 * time.Second
+
+// writeManifest makes the engine write to its manifest, by way of tables. Of one that was not written
+// to since the store was opened it copies nothing, and the copy does not open.
+func (s *Store) writeManifest() error {
+	done, err := s.WriteTables()
+	if err != nil {
+		return err
+	}
+	limit := time.NewTimer(tablesWait)
+	defer limit.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-limit.C:
+		return fmt.Errorf("tables were not written within %s", tablesWait)
+	}
 }
 
 // prepareBackup makes the directory of backups and removes what is unfinished in it.

@@ -175,13 +175,15 @@ func TestBackupBesideWrites(t *testing.T) {
 	stop := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() { ended <- s.disturb(stop) }()
+	defer func() {
+		close(stop)
+		must(t, <-ended)
+	}()
 	for i := range 30 {
 		name := fmt.Sprintf("b%d", i)
 		backUp(t, s, name)
 		checked(t, fs, "backups/"+name+"/store")
 	}
-	close(stop)
-	must(t, <-ended)
 }
 
 // disturb writes until it is stopped: commits, and what is written beside them.

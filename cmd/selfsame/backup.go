@@ -123,7 +123,7 @@ directory, which has a / in its name. The backup stays as it is. A store that is
 refused; --force moves it aside. The result is opened before it takes its place.`,
 		Example: "  selfsame restore before-upgrade\n" +
 			"  selfsame restore /mnt/copies/20260102T030405Z",
-		Args:    exactly(1),
+		Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := config.Load(path)
 			if err != nil {

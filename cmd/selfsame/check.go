@@ -20,7 +20,7 @@ every row that cannot be read or contradicts another. It changes nothing. Exit c
 something was found.`,
 		Example: "  selfsame check --config selfsame.yaml\n" +
 			"  selfsame check --backup before-upgrade",
-		Args:    exactly(0),
+		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Load(path)
 			if err != nil {
