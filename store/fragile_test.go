@@ -16,6 +16,8 @@ type fragile struct {
 	rnd *rand.Rand
 	mishap
 
+	cloning sync.Mutex // the engine's file system reuses no file while it is cloned: it may lock up
+
 	mu struct {
 		sync.Mutex
 		left  int // operations until the crash, 0 when none is planned
@@ -71,7 +73,9 @@ func (f *fragile) crash(now bool) {
 	if !now {
 		return
 	}
+	f.cloning.Lock()
 	image := f.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: f.kept, RNG: f.rnd})
+	f.cloning.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mu.image = image
@@ -96,6 +100,17 @@ func (f *fragile) Link(from, to string) error {
 
 func (f *fragile) Rename(from, to string) error {
 	return f.whole(func() error { return f.FS.Rename(from, to) })
+}
+
+func (f *fragile) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (file vfs.File,
+	err error) {
+	err = f.whole(func() error {
+		f.cloning.Lock()
+		defer f.cloning.Unlock()
+		file, err = f.FS.ReuseForWrite(from, to, c)
+		return err
+	})
+	return f.wrap(file), err
 }
 
 func (f *fragile) MkdirAll(dir string, mode os.FileMode) error {
