@@ -122,12 +122,12 @@ func (s *Store) Checkpoint(dir string, at time.Time) (c *Checkpoint, err error) 
 	return c, nil
 }
 
-// tablesWait is how long tables may take to be written while the writer waits. Where WriteTables was
-// done before there is next to nothing to write.
+// tablesWait is how long tables may take to be written while the writer waits. Where WriteTables
+// was done before there is next to nothing to write.
 const tablesWait = 30 * time.Second
 
-// writeManifest makes the engine write to its manifest, by way of tables. Of one that was not written
-// to since the store was opened it copies nothing, and the copy does not open.
+// writeManifest makes the engine write to its manifest, by way of tables. Of one that was not
+// written to since the store was opened it copies nothing, and the copy does not open.
 func (s *Store) writeManifest() error {
 	done, err := s.WriteTables()
 	if err != nil {
