@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,7 @@ type Client struct {
 	token string
 	http  *http.Client
 	long  *http.Client // for answers that take as long as they take
+	slow  *http.Client // for answers that take long to begin
 }
 
 // NewClient returns a client of the daemon at address: HOST:PORT or a URL. An address that the
@@ -48,6 +50,7 @@ func NewClient(address, token string) *Client {
 		long: &http.Client{CheckRedirect: stay, Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: clientTimeout,
 		}},
+		slow: &http.Client{CheckRedirect: stay},
 	}
 }
 
@@ -101,6 +104,21 @@ func (c *Client) Control(ctx context.Context, id string) ([]byte, error) {
 // Status returns the daemon's status as JSON.
 func (c *Client) Status(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/status") }
 
+// Backup has the daemon make a backup, under a name of the daemon's choice where that is "", and
+// returns what it says of it as JSON. It waits for as long as that takes.
+func (c *Client) Backup(ctx context.Context, name string) ([]byte, error) {
+	order, err := json.Marshal(backupOrder{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	request, err := c.request(ctx, http.MethodPost, backupPath, bytes.NewReader(order))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return c.answer(c.do(c.slow, request))
+}
+
 // ExportQuery says which profiles to export and how.
 type ExportQuery struct {
 	Class  string // "": DefaultClass
@@ -144,7 +162,11 @@ func (c *Client) Export(ctx context.Context, q ExportQuery, w io.Writer) (profil
 }
 
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
-	response, err := c.ask(ctx, c.http, path)
+	return c.answer(c.ask(ctx, c.http, path))
+}
+
+// answer reads what a request has come to, as a call returns it.
+func (c *Client) answer(response *http.Response, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -160,13 +182,26 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 }
 
 func (c *Client) ask(ctx context.Context, with *http.Client, path string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	request, err := c.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(with, request)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request,
+	error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not an address of a daemon: want HOST:PORT", c.base)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	return request, nil
+}
+
+func (c *Client) do(with *http.Client, request *http.Request) (*http.Response, error) {
 	response, err := with.Do(request)
 	if err != nil {
 		return nil, c.unreachable(err)

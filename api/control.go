@@ -47,19 +47,10 @@ type controlCause struct {
 }
 
 // postControl checks a control record and writes it to the control topic, where the pipeline finds
-// it as it finds those of others. Only JSON by name is taken: a web page cannot send that across
-// sites without asking first, and the API does not answer such a question.
+// it as it finds those of others.
 func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		writeError(w, http.StatusUnsupportedMediaType,
-			"send JSON, with the header Content-Type: application/json")
-		return
-	}
-	limit := int64(h.backend.Model.Limits.RecordBytes)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		writeError(w, http.StatusRequestEntityTooLarge, "the record is too large, or was cut short")
+	body, ok := readJSON(w, r, h.backend.Model.Limits.RecordBytes)
+	if !ok {
 		return
 	}
 	id, record, err := withID(body)
@@ -79,6 +70,24 @@ func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusAccepted, controlAnswer{ID: id})
+}
+
+// readJSON reads the body of a request that changes something, or refuses it. Only JSON by name is
+// taken: a web page cannot send that across sites without asking first, and the API does not answer
+// such a question.
+func readJSON(w http.ResponseWriter, r *http.Request, limit int) (body []byte, ok bool) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		writeError(w, http.StatusUnsupportedMediaType,
+			"send JSON, with the header Content-Type: application/json")
+		return nil, false
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	if err != nil {
+		writeError(w, http.StatusRequestEntityTooLarge, "the body is too large, or was cut short")
+		return nil, false
+	}
+	return body, true
 }
 
 // withID gives a record that has no id a random one, and leaves the rest of its text as it is, for

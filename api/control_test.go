@@ -9,7 +9,12 @@ import (
 
 // post sends a control record and returns status and body.
 func (w *world) post(o Options, body string, headers ...string) (int, string) {
-	r := httptest.NewRequest("POST", "http://localhost:8080/v1/control", strings.NewReader(body))
+	return w.postTo(controlPath, o, body, headers...)
+}
+
+// postTo sends JSON, unless a header says that it is something else.
+func (w *world) postTo(path string, o Options, body string, headers ...string) (int, string) {
+	r := httptest.NewRequest("POST", "http://localhost:8080"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ": ")

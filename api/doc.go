@@ -1,5 +1,6 @@
 // Package api is the daemon's HTTP side: it answers for merged profiles, tells how the daemon is
-// doing, exports metrics, and takes control records, which it only writes to the control topic.
+// doing, exports metrics, takes control records, which it only writes to the control topic, and has
+// backups made.
 //
 // Who uses it: the daemon runs one [Server] over a [Backend]; the command line asks through a
 // [Client]. The reference of the endpoints is docs/http.md, that of the metrics docs/metrics.md.

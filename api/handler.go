@@ -42,7 +42,8 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 	}
 	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath,
 		controlPath + "/": bare(h.controlByID)}
-	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl)}
+	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl),
+		backupPath: bare(h.postBackup)}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline
@@ -75,7 +76,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if route, ok := h.post[path]; ok {
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", "POST")
-			writeError(w, http.StatusMethodNotAllowed, "this path takes control records: use POST")
+			writeError(w, http.StatusMethodNotAllowed, "this path takes orders: use POST")
 			return
 		}
 		route(w, r)

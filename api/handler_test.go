@@ -228,7 +228,8 @@ func TestPage(t *testing.T) {
 		t.Errorf("docs/http.md has %v, served are %v", documented, served)
 	}
 	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{},
-		inputStatus{}, breakStatus{}, readiness{}, jobStatus{}, controlStatus{}} {
+		inputStatus{}, breakStatus{}, readiness{}, jobStatus{}, controlStatus{},
+		backupAnswer{}} {
 		for field := range reflect.TypeOf(body).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(page, "`"+name+"`") {

@@ -23,6 +23,10 @@ type Backend struct {
 	Model   *pipeline.Model
 	// Control writes a control record to the control topic, acknowledged by Kafka.
 	Control func(ctx context.Context, id string, record []byte) error
+	// Backup makes a backup of a name. The errors are those of [pipeline.Pipeline.Backup].
+	Backup func(ctx context.Context, name string) (*store.Backup, error)
+	// BackupPath is where the backup of a name lies.
+	BackupPath func(name string) string
 }
 
 // Limits of a connection. Answers are small; the longest is a CPU profile, of 30 seconds unless

@@ -105,7 +105,9 @@ func newWorld(t *testing.T) *world {
 		}
 		return w.broken
 	}
-	w.backend = Backend{Control: control, Lookup: pipeline.NewLookup(m, s), Stats: shard.Stats(),
+	w.backend = Backend{Control: control, Backup: w.backUp,
+		BackupPath: func(name string) string { return "/data/backups/" + name },
+		Lookup:     pipeline.NewLookup(m, s), Stats: shard.Stats(),
 		Store: s, Ready: func() error { return w.broken }, Version: "1.2.3", Model: m}
 	return w
 }

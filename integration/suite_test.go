@@ -29,6 +29,7 @@ var scenarios = []struct {
 	{"outage", playOutage},
 	{"kills", playKills},
 	{"takeover", playTakeover},
+	{"backup", playBackup},
 }
 
 // host is where brokers come from.

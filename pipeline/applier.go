@@ -26,13 +26,17 @@ func (p *Pipeline) apply() error {
 	}
 }
 
-// next waits for records or a tick, or not at all while there is background work to go on with.
-// open is false once the readers have ended and all they brought is applied.
+// next waits for records or a tick, or not at all while there is background work to go on with. It
+// does an errand that comes up. open is false once the readers have ended and all they brought is
+// applied.
 func (p *Pipeline) next(tick <-chan time.Time) (chunks []Chunk, open bool) {
 	if p.Shard.Busy(time.Now().UnixNano()) {
 		select {
 		case chunk, open := <-p.inputs:
 			return p.gather(chunk, open), open
+		case do := <-p.errands:
+			do()
+			return nil, true
 		default:
 			return nil, true
 		}
@@ -40,6 +44,9 @@ func (p *Pipeline) next(tick <-chan time.Time) (chunks []Chunk, open bool) {
 	select {
 	case chunk, open := <-p.inputs:
 		return p.gather(chunk, open), open
+	case do := <-p.errands:
+		do()
+		return nil, true
 	case <-tick:
 		return nil, true
 	}

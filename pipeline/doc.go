@@ -6,6 +6,7 @@
 //	reader.go     a reader fetches its partition, decodes, and hands over chunks
 //	continuity.go whether the log goes on where it was left, and what to do where it does not
 //	applier.go    the applier gathers what has arrived
+//	backup.go     what the applier does between two commits: freezing a backup
 //	decode.go     Record -> Input: dataset, operation, typed value, time, identities, or a rejection
 //	shard.go      Shard.Apply: one batch of inputs -> one commit
 //	inputs.go     which topics are read: halted, paused, stopped (rejectshare.go), resumed, moved

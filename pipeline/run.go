@@ -40,8 +40,11 @@ type Pipeline struct {
 	held    *holdups
 	inputs  chan Chunk
 	applied chan struct{} // closed when the applier has ended
+	errands chan func()   // done by the applier between two commits
 	ready   sync.Once
 	readyC  chan struct{}
+
+	backingUp sync.Mutex // held while a backup is made
 }
 
 // NewPipeline ties the parts together.
@@ -54,6 +57,7 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 		// take some 5 KiB each.
 		inputs:  make(chan Chunk, 16),
 		applied: make(chan struct{}), readyC: make(chan struct{}),
+		errands: make(chan func()),
 	}
 }
 

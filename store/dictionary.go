@@ -90,6 +90,8 @@ func (s *Store) Intern(names ...string) error {
 	if s.dict.size()+len(missing) > math.MaxUint16 {
 		return fmt.Errorf("interning names: more than %d names", math.MaxUint16)
 	}
+	s.writing.RLock()
+	defer s.writing.RUnlock()
 	b := s.db.NewBatch()
 	defer b.Close()
 	for i, name := range missing {

@@ -14,4 +14,6 @@
 //     not decode is an error that names the key space, never a silent default.
 //  4. [Store.Check] proves the invariants that tie the rows together.
 //  5. One process per directory: a second [Open] fails.
+//  6. A backup ([Store.Checkpoint], then [Checkpoint.Seal]) is one committed state, and is there
+//     whole or not at all.
 package store

@@ -99,6 +99,8 @@ func (b *Batch) SetBarrier(barrier Barrier) {
 
 // LiftBarrier forgets, durably, what publishing waited for. It may be called beside a commit.
 func (s *Store) LiftBarrier() error {
+	s.writing.RLock()
+	defer s.writing.RUnlock()
 	if err := s.db.Delete(metaKey(metaBarrier), pebble.Sync); err != nil {
 		return fmt.Errorf("lifting the barrier: %w", err)
 	}
@@ -223,6 +225,8 @@ func (s *Store) setMeta(name string, e *encoder) error {
 	if err != nil {
 		return err
 	}
+	s.writing.RLock()
+	defer s.writing.RUnlock()
 	return s.db.Set(metaKey(name), value, pebble.Sync)
 }
 

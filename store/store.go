@@ -30,6 +30,9 @@ type Store struct {
 	outbox outbox
 	empty  bool // no commit had been made when the store was opened
 
+	options Options
+	writing sync.RWMutex // held for reading by all writes, so that Checkpoint can keep them out
+
 	mu struct {
 		sync.Mutex
 		incarnation uint64
@@ -55,7 +58,7 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 		cache.Unref()
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, explainOpen(err))
 	}
-	s := &Store{db: db, cache: cache, dict: newDictionary()}
+	s := &Store{db: db, cache: cache, dict: newDictionary(), options: o}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store in %s: %w", dir, err), s.Close())
 	}
@@ -137,6 +140,8 @@ func (s *Store) Commit(b *Batch, durable bool) error {
 	if b.err != nil {
 		return fmt.Errorf("committing: %w", b.err)
 	}
+	s.writing.RLock()
+	defer s.writing.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.mu.Lock()
@@ -176,6 +181,9 @@ func encodeState(incarnation, commit, nextSeq uint64) []byte {
 // counters are what the state row holds.
 type counters struct{ incarnation, commit, nextSeq uint64 }
 
+// version is that of the last commit.
+func (c counters) version() uint64 { return c.incarnation<<commitBits | c.commit }
+
 func decodeState(b []byte) (counters, error) {
 	if len(b) != 25 || b[0] != rowVersion {
 		return counters{}, fmt.Errorf("%w: meta state", errCorrupt)
@@ -192,19 +200,22 @@ func (s *Store) load() error {
 	if err := s.loadDictionary(); err != nil {
 		return fmt.Errorf("reading the dictionary: %w", err)
 	}
-	raw, err := get(s.db, metaKey(metaState))
+	held, err := s.stored()
 	if err != nil {
 		return err
 	}
-	s.empty = raw == nil
-	held := counters{incarnation: 1}
-	if raw != nil {
-		if held, err = decodeState(raw); err != nil {
-			return err
-		}
-	}
+	s.empty = held.commit == 0
 	s.mu.incarnation, s.mu.commit = held.incarnation, held.commit
 	return s.openOutbox(held.nextSeq)
+}
+
+// stored reads the counters of the last commit, as they are where there was none.
+func (s *Store) stored() (counters, error) {
+	raw, err := get(s.db, metaKey(metaState))
+	if err != nil || raw == nil {
+		return counters{incarnation: 1}, err
+	}
+	return decodeState(raw)
 }
 
 // checkFormat marks a new store with its format and refuses one of another format.

@@ -11,35 +11,49 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var path string
+	var path, backup string
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check every row of a store",
-		Long: `Reads the whole store of a daemon that is not running, and reports every
-row that cannot be read or contradicts another. It changes nothing. Exit code 3 when something
-was found.`,
-		Example: "  selfsame check --config selfsame.yaml",
-		Args:    exactly(0),
+		Long: `Reads the whole store of a daemon that is not running, or a backup, and reports
+every row that cannot be read or contradicts another. It changes nothing. Exit code 3 when
+something was found.`,
+		Example: "  selfsame check --config selfsame.yaml\n" +
+			"  selfsame check --backup before-upgrade",
+		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.LoadOffline(path)
 			if err != nil {
 				return err
 			}
-			return checkStore(c, cfg)
+			s, err := openChecked(cfg, backup)
+			if err != nil {
+				return err
+			}
+			return checkStore(c, s)
 		},
 	}
 	configFlag(c, &path)
+	c.Flags().StringVar(&backup, "backup", "", "a backup's name or directory, instead of the store")
 	return c
 }
 
 // errDamaged says that the check found something.
 var errDamaged = errors.New("the store is damaged")
 
-func checkStore(c *cobra.Command, cfg *config.Config) (err error) {
-	s, err := openStopped(cfg)
-	if err != nil {
-		return err
+// openChecked opens the store, or that in a backup.
+func openChecked(cfg *config.Config, backup string) (*store.Store, error) {
+	if backup == "" {
+		return openStopped(cfg)
 	}
+	dir, err := backupPlace(cfg, backup)
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenBackup(dir, cfg.StoreOptions())
+}
+
+func checkStore(c *cobra.Command, s *store.Store) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	problems := 0
 	summary, err := s.Check(c.Context(), func(p store.Problem) {

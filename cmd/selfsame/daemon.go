@@ -201,6 +201,7 @@ func (d *daemon) openAPI(shard *pipeline.Shard) error {
 	backend := api.Backend{
 		Lookup: pipeline.NewLookup(d.model, d.store), Stats: shard.Stats(), Store: d.store,
 		Ready: d.ready, Version: version, Model: d.model, Control: d.control,
+		Backup: d.backUp, BackupPath: d.backupPath,
 	}
 	d.api = api.New(d.cfg.HTTPOptions(), backend, d.log)
 	var err error
@@ -212,6 +213,13 @@ func (d *daemon) openAPI(shard *pipeline.Shard) error {
 func (d *daemon) control(ctx context.Context, id string, record []byte) error {
 	return writeControl(ctx, d.client, d.model.ControlTopic, id, record)
 }
+
+// backUp makes a backup that was asked for over HTTP.
+func (d *daemon) backUp(ctx context.Context, name string) (*store.Backup, error) {
+	return d.pipeline.Backup(ctx, d.backupPath(name))
+}
+
+func (d *daemon) backupPath(name string) string { return filepath.Join(backupsDir(d.cfg), name) }
 
 // ready tells why the daemon is not ready, nil when it is.
 func (d *daemon) ready() error {

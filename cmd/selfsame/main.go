@@ -67,8 +67,8 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 	root.SetVersionTemplate("selfsame {{.Version}}\n")
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
-		newTail(), newExport(), newCheck(), newControl(), newDataset(), newJobs(), newSchema(),
-		newVersion())
+		newTail(), newExport(), newCheck(), newBackup(), newRestore(), newControl(), newDataset(),
+		newJobs(), newSchema(), newVersion())
 	strict(root)
 	return root
 }

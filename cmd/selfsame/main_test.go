@@ -50,6 +50,7 @@ func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"get"}, {"get", "nothing"}, {"run", "extra"}, {"run", "--nope"},
 		{"export", "--offline", "--api", "localhost:1"},
+		{"backup", "a", "b"}, {"backup", "../a"}, {"restore"},
 		{"tail", "--config", "starter", "--from", "yesterday"},
 	} {
 		err := execute(args...)

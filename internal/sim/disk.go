@@ -176,6 +176,8 @@ func (d *disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (f
 	err error) {
 	err = d.do(func() error {
 		d.bear(to, "")
+		d.mu.Lock() // it locks itself out when an image is taken meanwhile
+		defer d.mu.Unlock()
 		f, err = d.mem.ReuseForWrite(from, to, category)
 		return err
 	})

@@ -1,11 +1,15 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"selfsame/internal/simlog"
+	"selfsame/store"
 )
 
 // script is a short life of the shard, step by step: everything a commit, a publication, a start
@@ -26,6 +30,7 @@ var steps = []struct {
 	{name: "publish", do: (*script).publish, dry: true},
 	{name: "forget", do: func(s *script) error { return s.current.idle(false) }, dry: true},
 	{name: "commit again", do: func(s *script) error { return s.current.consume(s.inputs, 20) }},
+	{name: "back up", do: (*script).backUp},
 	{name: "reopen", do: (*script).reopen},
 	{name: "publish again", do: (*script).publish, dry: true},
 	{name: "flush", do: func(s *script) error { return s.current.idle(true) }},
@@ -37,6 +42,38 @@ func (s *script) publish() error {
 		if n == 0 || err != nil {
 			return err
 		}
+	}
+}
+
+func (s *script) backUp() error {
+	c, err := s.current.store.Checkpoint("backups/a", time.Unix(0, s.current.now()))
+	if err == nil {
+		_, err = c.Seal()
+	}
+	return s.current.blame("backing up", err)
+}
+
+// checkBackups: what a crash has left of a backup is whole and sound, or is known not to be.
+func (s *script) checkBackups(t *testing.T) {
+	t.Helper()
+	o := store.Options{FS: s.current.disk.mem, CacheBytes: 8 << 20, MemtableBytes: 1 << 20}
+	all, others, err := store.Backups("backups", o)
+	for _, name := range others {
+		if !strings.HasSuffix(name, ".partial") {
+			t.Errorf("%s looks like a backup and is none", name)
+		}
+	}
+	for _, b := range all {
+		held, openErr := store.OpenBackup("backups/"+b.Name, o)
+		if openErr != nil {
+			t.Error(openErr)
+			continue
+		}
+		_, checkErr := held.Check(t.Context(), func(p store.Problem) { t.Error(p) })
+		err = errors.Join(err, checkErr, held.Close())
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -124,6 +161,7 @@ func crashAt(t *testing.T, c crash) (step string) {
 		if step, err = s.play(); err != nil {
 			t.Fatalf("crash %s operation %d, %d%% kept:\n%v", c.phase, c.at, c.kept, err)
 		}
+		s.checkBackups(t)
 	})
 	return step
 }
