@@ -59,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"bogus":                  `unknown command "bogus": want one of check, `,
+		"bogus":                  `unknown command "bogus": want one of backup, check, `,
 		"exprot":                 `unknown command "exprot"; did you mean export?`,
 		"control":                "a command is missing: want one of delete-fragment, ",
 		"control bogus":          `unknown command "bogus": want one of delete-fragment, `,
