@@ -13,7 +13,7 @@ import (
 
 // Options are what a store can be told. The zero value of each field means its default.
 type Options struct {
-	// CacheBytes is the size of the block cache, outside the Go heap. Default 512 MiB.
+	// CacheBytes is the size of the block cache, outside the Go heap. Default 384 MiB.
 	CacheBytes int64
 	// MemtableBytes is the size of one memtable; up to four exist. Default 64 MiB.
 	MemtableBytes int64
@@ -30,7 +30,7 @@ type Options struct {
 
 // Defaults of Options.
 const (
-	DefaultCacheBytes    = 512 << 20
+	DefaultCacheBytes    = 384 << 20
 	DefaultMemtableBytes = 64 << 20
 	DefaultMaxOpenFiles  = 4096
 )
