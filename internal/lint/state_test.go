@@ -124,7 +124,7 @@ func goroutineRules() []rule {
 		},
 		{
 			name: "tests do not sleep", check: checkSleep,
-			bad:  map[string]string{"p/a_test.go": "func f() { time.Sleep(1) }"},
+			bad:  map[string]string{"p/a_test.go": "func f() { " + sleepCall + "(1) }"},
 			good: map[string]string{"p/a_test.go": "func f() { <-time.After(1) }"},
 		},
 	}
@@ -338,7 +338,7 @@ func checkSleep(t *tree) []breach {
 	var found []breach
 	for _, f := range t.goFiles() {
 		each(f, func(call *ast.CallExpr) {
-			if f.test() && callee(call) == "time.Sleep" {
+			if f.test() && callee(call) == sleepCall {
 				found = append(found, f.breach(call.Pos(), "use testing/synctest, or wait"))
 			}
 		})
