@@ -19,6 +19,8 @@ import (
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"selfsame/pipeline"
 )
 
 // Client is a connection pool to one cluster. It is safe for concurrent use.
@@ -37,7 +39,9 @@ type Client struct {
 	// out may refresh.
 	refreshing chan time.Time
 
-	topics      *topicIDs
+	// topics are asked for by fetches, so that nothing fetched is of a topic that was made anew
+	// without saying so.
+	topics      *pipeline.TopicIDs
 	fetchesByID atomic.Int32 // byIDUnknown, byIDSpoken or byIDNot
 }
 
@@ -76,7 +80,7 @@ func newClient(cfg Config, log *slog.Logger, trip kafkago.RoundTripper, stop fun
 		calls:      &kafkago.Client{Addr: addr, Transport: trip},
 		close:      stop,
 		refreshing: make(chan time.Time, 1),
-		topics:     newTopicIDs(),
+		topics:     pipeline.NewTopicIDs(),
 	}
 	c.refreshing <- time.Time{}
 	return c

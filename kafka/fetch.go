@@ -83,7 +83,7 @@ func (c *Client) fetchPartition(ctx context.Context, tp pipeline.TopicPartition,
 	*kmsg.FetchResponseTopicPartition, store.TopicID, error) {
 	req := c.fetchRequest(tp, w)
 	var byID *kmsg.FetchRequest
-	if id := c.topics.get(tp.Topic); !id.IsZero() {
+	if id := c.topics.Get(tp.Topic); !id.IsZero() {
 		byID = c.fetchRequest(tp, w)
 		byID.Version, byID.Topics[0].TopicID = fetchIDVersion, id
 	}
@@ -141,7 +141,7 @@ func isOtherTopic(err error) bool {
 
 // otherTopic describes the topic anew, and returns the error that says what became of it.
 func (c *Client) otherTopic(ctx context.Context, tp pipeline.TopicPartition, cause error) error {
-	was := c.topics.get(tp.Topic)
+	was := c.topics.Get(tp.Topic)
 	found, err := c.describe(ctx, tp.Topic)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -44,35 +43,8 @@ func (c *Client) describe(ctx context.Context, topic string) (pipeline.Topic, er
 		found.Partitions = append(found.Partitions, p.Partition)
 	}
 	slices.Sort(found.Partitions)
-	c.topics.set(topic, found.ID)
+	c.topics.Set(topic, found.ID)
 	return found, nil
-}
-
-// topicIDs are the ids that topics had when they were last described. Fetches ask for them, so that
-// what is fetched is never from a topic that was made anew without saying so.
-type topicIDs struct {
-	mu struct {
-		sync.Mutex
-		ids map[string]store.TopicID
-	}
-}
-
-func newTopicIDs() *topicIDs {
-	t := &topicIDs{}
-	t.mu.ids = map[string]store.TopicID{}
-	return t
-}
-
-func (t *topicIDs) get(topic string) store.TopicID {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.mu.ids[topic]
-}
-
-func (t *topicIDs) set(topic string, id store.TopicID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.mu.ids[topic] = id
 }
 
 func metadataRequest(topic string, version int16) kmsg.Request {

@@ -61,7 +61,7 @@ func differ(a, b store.TopicID) bool { return a != b && !a.IsZero() && !b.IsZero
 func (r *reader) topicID(ctx context.Context) (store.TopicID, error) {
 	if r.described {
 		r.described = false
-		return r.p.topics.id(r.tp.Topic), nil
+		return r.p.topics.Get(r.tp.Topic), nil
 	}
 	topic, err := r.p.describe(ctx, r.tp.Topic)
 	return topic.ID, err
@@ -138,7 +138,7 @@ func (r *reader) settle(ctx context.Context, b store.Break) bool {
 		return false
 	}
 	c := r.chunk(ChunkMove, to)
-	c.Break, c.Topic = b, r.p.topics.id(r.tp.Topic)
+	c.Break, c.Topic = b, r.p.topics.Get(r.tp.Topic)
 	r.p.Log.Warn("input does not continue what was consumed; going on elsewhere",
 		"partition", r.tp.String(), "found", breakText(r.tp, b), "next", to,
 		"lost", unread(b, to))

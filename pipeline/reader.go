@@ -60,7 +60,7 @@ func (r *reader) enter(in store.Input) {
 	at, stored := r.p.Shard.board.position(r.tp)
 	if !stored {
 		at = store.Position{Next: r.first, Generation: in.Generation,
-			Topic: r.p.topics.id(r.tp.Topic)}
+			Topic: r.p.topics.Get(r.tp.Topic)}
 	}
 	r.in, r.at, r.epoch = in, at, -1
 	if at.Anchor.Known {
@@ -75,7 +75,7 @@ func (r *reader) step(ctx context.Context) bool {
 	if ctx.Err() != nil || !r.p.Shard.board.reads(r.tp.Topic, r.in.Generation) {
 		return false
 	}
-	if r.unsure || differ(r.at.Topic, r.p.topics.id(r.tp.Topic)) {
+	if r.unsure || differ(r.at.Topic, r.p.topics.Get(r.tp.Topic)) {
 		return r.assure(ctx, nil)
 	}
 	fetched, err := r.p.Source.Fetch(ctx, r.tp, r.at.Next)

@@ -36,7 +36,7 @@ type Pipeline struct {
 	Options   Options
 
 	decoder *Decoder
-	topics  *topics
+	topics  *TopicIDs
 	held    *holdups
 	inputs  chan Chunk
 	applied chan struct{} // closed when the applier has ended
@@ -52,7 +52,7 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 	return &Pipeline{
 		Shard: shard, Publisher: publisher, Source: source, Log: log,
 		Options: Options{}.WithDefaults(), decoder: NewDecoder(shard.model),
-		topics: newTopics(), held: newHoldups(log),
+		topics: NewTopicIDs(), held: newHoldups(log),
 		// Chunks of at most chunkRecords: what a few commits gather while one runs. Decoded records
 		// take some 5 KiB each.
 		inputs:  make(chan Chunk, 16),

@@ -3,37 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"sync"
-
-	"selfsame/store"
 )
-
-// topics is what was last heard of the ids of the input topics.
-type topics struct {
-	mu struct {
-		sync.Mutex
-		ids map[string]store.TopicID
-	}
-}
-
-func newTopics() *topics {
-	t := &topics{}
-	t.mu.ids = map[string]store.TopicID{}
-	return t
-}
-
-// id returns the id of a topic; zero where it is not known.
-func (t *topics) id(topic string) store.TopicID {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.mu.ids[topic]
-}
-
-func (t *topics) set(topic string, id store.TopicID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.mu.ids[topic] = id
-}
 
 // describe asks what there is of a topic, and remembers its id for its readers.
 func (p *Pipeline) describe(ctx context.Context, topic string) (Topic, error) {
@@ -41,7 +11,7 @@ func (p *Pipeline) describe(ctx context.Context, topic string) (Topic, error) {
 	if err != nil {
 		return Topic{}, fmt.Errorf("describing input topic %s: %w", topic, err)
 	}
-	p.topics.set(topic, found.ID)
+	p.topics.Set(topic, found.ID)
 	return found, nil
 }
 
