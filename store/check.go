@@ -51,6 +51,7 @@ func (s Summary) String() string {
 //   - an event and the row of its id name each other
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
+//   - the totals of the graph of a class are those of its rows
 //   - a live profile has a cluster of its id; outbox entries decode and lie below the next number
 //
 // It needs little memory: one pass over the keys, and point reads. The error is one of reading, or
@@ -58,7 +59,8 @@ func (s Summary) String() string {
 func (s *Store) Check(ctx context.Context, report func(Problem)) (Summary, error) {
 	snap := s.Snapshot()
 	defer snap.Close()
-	c := &checker{Reader: &snap.Reader, report: report}
+	c := &checker{Reader: &snap.Reader, report: report,
+		said: map[string]*GraphTotals{}, found: map[string]*GraphTotals{}}
 	raw, err := get(snap.snap, metaKey(metaState))
 	if err != nil {
 		return c.sum, err
@@ -73,6 +75,9 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) (Summary, error
 		return errors.Join(c.fault, ctx.Err())
 	})
 	c.leave()
+	if err == nil {
+		c.compareTotals()
+	}
 	return c.sum, errors.Join(err, c.fault)
 }
 
@@ -83,7 +88,9 @@ type checker struct {
 	sum     Summary
 	state   counters
 	current owner
-	fault   error // of reading
+	fault   error                   // of reading
+	said    map[string]*GraphTotals // by class, as the store has them
+	found   map[string]*GraphTotals // by class, as the rows add up
 }
 
 // owner is the identity whose rows are being read, and what they were.
@@ -138,6 +145,8 @@ func (c *checker) row(key, value []byte) {
 		c.metaRow(key, value)
 	case spaceApplied, spaceJob, spaceTimer:
 		c.controlRow(key, value)
+	case spaceTotals:
+		c.totalsRow(key, value)
 	default:
 		c.problem("unknown", fmt.Sprintf("space %q", key[0]), "no such key space")
 	}
@@ -254,6 +263,7 @@ func (c *checker) linkRow(tail, value []byte) {
 		return // the pointer; the row is under the smaller end
 	}
 	c.sum.Links++
+	c.counted(o.class).Links++
 	row, err := c.dict.decodeLink(value)
 	if err != nil || len(row.Assertions) == 0 {
 		c.problem("link", where, "has no assertions: %v", err)
@@ -343,6 +353,7 @@ func (c *checker) clusterRow(key, value []byte) {
 		c.problem("cluster", id.String(), "has no members: %v", err)
 		return
 	}
+	c.counted(class).AddCluster(row.Members, 1)
 	for i, member := range row.Members {
 		if i > 0 && row.Members[i-1].Compare(member) >= 0 {
 			c.problem("cluster", id.String(), "members are not sorted")

@@ -16,6 +16,7 @@ import (
 //	d class ns value 05 ns value                 orders about a pair, under both ends
 //	e dataset event-id                           where the event of that id is
 //	c class id                                   cluster
+//	g class                                      totals of the graph of the class
 //	p class policy id                            what was last decided about a merged profile
 //	o seq                                        outbox entry
 //	f topic partition                            floor of an output partition
