@@ -45,6 +45,10 @@ const (
 	graphRenamed  = "renamed"      // the profile goes on under another id
 )
 
+// graphKinds are all of them.
+var graphKinds = []string{graphLinked, graphMerged, graphMoved, graphSqueezed, graphSplit,
+	graphRenamed}
+
 // graphEvent is one entry of the identity topic.
 type graphEvent struct {
 	kind       string
@@ -119,6 +123,7 @@ func common(a, b []profile.Identity) []profile.Identity {
 func (sh *Shard) announce(change *graphChange, why cause) error {
 	entity := sh.model.Entity(change.class)
 	for _, event := range change.events() {
+		sh.counts.changes = append(sh.counts.changes, GraphCount{change.class, event.kind})
 		value := renderGraphEvent(change.class, &event, why)
 		sh.entries = append(sh.entries, sh.recordEntry(entity.IdentityTopic, &store.OutRecord{
 			Key: []byte(event.profile.String()), Value: value,

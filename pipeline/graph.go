@@ -70,7 +70,10 @@ func (sh *Shard) assert(class string, pair [2]profile.Identity, in *Input) error
 	if a.row.Cluster == b.row.Cluster {
 		return nil
 	}
-	return sh.redecide(class, pair, in.cause())
+	if err := sh.redecide(class, pair, in.cause()); err != nil {
+		return err
+	}
+	return sh.noteLeftOut(class, pair, in)
 }
 
 // live reports whether a link whose latest assertion has the given stamp counts: nothing has voided

@@ -118,7 +118,7 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 		values: values,
 	}
-	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
+	return sh, errors.Join(sh.loadInputs(), sh.loadBackground(), sh.loadTotals())
 }
 
 // loadInputs reads how far the input topics have been consumed, and which of them are read. Of
@@ -212,6 +212,7 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 	sh.forgottenJobs = sh.forgottenJobs[:0]
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, sh.timers.waiting)
+	sh.stats.graph(&sh.state.totals)
 	sh.state.turn()
 	sh.show()
 	sh.store.Wake() // what waited for a position to be reached can see it now

@@ -55,7 +55,7 @@ type clusterKey struct {
 // cluster is a cluster's members; none: the cluster does not exist.
 type cluster struct {
 	members []profile.Identity
-	stored  bool // the store has its row
+	stored  []profile.Identity // members in the store's row; none: it has none
 	dirty   bool
 }
 
@@ -83,6 +83,7 @@ type state struct {
 	profiles cache[store.ProfileRef, decided]
 	unlinks  map[string]bool           // classes in which an operator has voided links
 	applied  map[string]*store.Applied // of this commit
+	totals   graphTotals
 
 	// What the current commit has changed, in order of first change.
 	dirtyPeople   []*person
@@ -214,7 +215,7 @@ func (s *state) cluster(class string, id profile.ID) (*cluster, error) {
 	}
 	c := &cluster{}
 	if row != nil {
-		c.members, c.stored = row.Members, true
+		c.members, c.stored = row.Members, row.Members
 	}
 	s.clusters.put(key, c)
 	return c, nil
@@ -292,6 +293,9 @@ func (s *state) write(b *store.Batch) {
 	for _, key := range s.dirtyLinks {
 		l := s.links.get(key)
 		b.SetLink(key.class, key.a, key.b, &l.row, l.isNew)
+		if l.isNew {
+			s.totals.link(key.class, 1)
+		}
 		l.dirty, l.isNew = false, false
 	}
 	for _, key := range s.dirtyClusters {
@@ -311,6 +315,7 @@ func (s *state) write(b *store.Batch) {
 		b.DeleteEvent(ref)
 	}
 	s.writeControl(b)
+	s.totals.write(b)
 	s.dirtyPeople, s.dirtyLinks = s.dirtyPeople[:0], s.dirtyLinks[:0]
 	s.dirtyClusters, s.dirtyEventIDs = s.dirtyClusters[:0], s.dirtyEventIDs[:0]
 	s.eventOrder = s.eventOrder[:0]
@@ -319,15 +324,14 @@ func (s *state) write(b *store.Batch) {
 
 // writeCluster writes a cluster; one that came and went within the commit leaves no trace.
 func (s *state) writeCluster(b *store.Batch, key clusterKey, c *cluster) {
-	c.dirty = false
 	switch {
 	case len(c.members) > 0:
 		b.SetCluster(key.class, key.id, &store.Cluster{Members: c.members})
-		c.stored = true
-	case c.stored:
+	case len(c.stored) > 0:
 		b.DeleteCluster(key.class, key.id)
-		c.stored = false
 	}
+	s.totals.replace(key.class, c.stored, c.members)
+	c.stored, c.dirty = c.members, false
 }
 
 func (s *state) writePerson(b *store.Batch, p *person) {

@@ -51,7 +51,15 @@ type Figures struct {
 	TimersFired   uint64
 	Inputs        map[string]InputStatus // by input topic
 	Lost          map[string]uint64      // offsets passed over unread, by input topic
+
+	Graph        map[string]store.GraphTotals // of the committed state, by class
+	GraphChanges map[GraphCount]uint64        // entries of the identity topic, by kind
+	LinksLeftOut map[GraphCount]uint64        // links left out when asserted, by rule
 }
+
+// GraphCount names something that is counted of the graph of a class: a kind of entry on the
+// identity topic, or a rule.
+type GraphCount struct{ Class, Name string }
 
 // Stats are figures that may be read while they are counted.
 type Stats struct {
@@ -59,15 +67,27 @@ type Stats struct {
 		sync.Mutex
 		f    Figures
 		ends map[TopicPartition]int64 // of the input, as of the last fetch
+
+		refused *spaceSaving[refusal]
 	}
 }
 
 func newStats(model *Model) *Stats {
 	s := &Stats{}
 	s.mu.ends = map[TopicPartition]int64{}
+	s.mu.refused = newSpaceSaving[refusal](refusalRoom)
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
 		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
-		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
+		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{},
+		GraphChanges: map[GraphCount]uint64{}, LinksLeftOut: map[GraphCount]uint64{}}
+	for _, entity := range model.Entities {
+		for _, kind := range graphKinds {
+			s.mu.f.GraphChanges[GraphCount{entity.Name, kind}] = 0
+		}
+		for _, rule := range entity.Rules.All() {
+			s.mu.f.LinksLeftOut[GraphCount{entity.Name, rule.String()}] = 0
+		}
+	}
 	for _, topic := range model.ConsumedTopics() {
 		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
 	}
@@ -94,6 +114,9 @@ func (s *Stats) Figures() Figures {
 	f.Positions = maps.Clone(f.Positions)
 	f.Inputs = maps.Clone(f.Inputs)
 	f.Lost = maps.Clone(f.Lost)
+	f.Graph = maps.Clone(f.Graph)
+	f.GraphChanges = maps.Clone(f.GraphChanges)
+	f.LinksLeftOut = maps.Clone(f.LinksLeftOut)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -110,6 +133,8 @@ type counts struct {
 	jobsDone uint64
 	fired    uint64
 	lost     map[string]uint64 // by input topic
+	changes  []GraphCount
+	leftOut  []leftOut
 }
 
 type counted struct {
@@ -172,7 +197,13 @@ func (s *Stats) add(c *counts) {
 	for topic, n := range c.lost {
 		f.Lost[topic] += n
 	}
-	*c = counts{outcomes: c.outcomes[:0]}
+	for _, change := range c.changes {
+		f.GraphChanges[change]++
+	}
+	for i := range c.leftOut {
+		s.leftOutLocked(&c.leftOut[i])
+	}
+	*c = counts{outcomes: c.outcomes[:0], changes: c.changes[:0], leftOut: c.leftOut[:0]}
 }
 
 // background notes what there is of work besides records.
@@ -184,6 +215,17 @@ func (s *Stats) background(jobs []*store.Job, timersWaiting int) {
 		s.mu.f.Jobs = append(s.mu.f.Jobs, *job)
 	}
 	s.mu.f.TimersWaiting = timersWaiting
+}
+
+// graph notes the totals of the graph, as committed.
+func (s *Stats) graph(totals *graphTotals) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	graph := make(map[string]store.GraphTotals, len(totals.rows))
+	for class, row := range totals.rows {
+		graph[class] = row.Clone()
+	}
+	s.mu.f.Graph = graph
 }
 
 // consumed notes how far a partition has been consumed, durably.
