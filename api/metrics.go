@@ -47,6 +47,8 @@ type metrics struct {
 	timers, timersFired                                 *prometheus.Desc
 	disk, wal, memtable, cache, hits, misses, debt, l0  *prometheus.Desc
 	build                                               *prometheus.Desc
+
+	graph graphMetrics
 }
 
 func newCollector(b Backend) *collector {
@@ -89,6 +91,7 @@ func newCollector(b Backend) *collector {
 		l0:       d("store_l0_files", "Files in level 0."),
 
 		build: d("build_info", "Always 1.", "version", "go_version"),
+		graph: newGraphMetrics(d),
 	}}
 }
 
@@ -102,6 +105,7 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 		m.hits, m.misses, m.debt, m.l0, m.build} {
 		to <- d
 	}
+	m.graph.describe(to)
 }
 
 // Collect implements prometheus.Collector.
@@ -111,6 +115,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	c.collectRecords(out, f)
 	c.collectProgress(out, f)
 	c.collectBackground(out, f)
+	c.collectGraph(out, f)
 	c.collectStore(out)
 	out.gauge(c.metrics.build, 1, c.backend.Version, runtime.Version())
 }

@@ -95,6 +95,12 @@ func TestMetricsText(t *testing.T) {
 			Positions: map[pipeline.TopicPartition]int64{tp: 11},
 			Inputs:    map[string]pipeline.InputStatus{"crm": {State: store.InputHalted}},
 			Lost:      map[string]uint64{"crm": 12},
+			Graph: map[string]store.GraphTotals{"profile": {Links: 16,
+				Sizes:   [7]int64{0, 0, 17},
+				Several: []store.NamespaceCount{{Namespace: "email", Clusters: 18}}}},
+			GraphChanges: map[pipeline.GraphCount]uint64{{Class: "profile", Name: "merged"}: 19},
+			LinksLeftOut: map[pipeline.GraphCount]uint64{
+				{Class: "profile", Name: "unique crm"}: 20},
 		}
 		for i, bound := range pipeline.CommitBounds() {
 			if bound >= .05 {
@@ -135,6 +141,13 @@ func TestMetricsText(t *testing.T) {
 		`selfsame_input_state{state="halted",topic="crm"} 1`,
 		`selfsame_input_state{state="running",topic="crm"} 0`,
 		`selfsame_input_lost_records_total{topic="crm"} 12`,
+		`selfsame_graph_links{class="profile"} 16`,
+		`selfsame_graph_clusters{class="profile",size="1"} 0`,
+		`selfsame_graph_clusters{class="profile",size="3-5"} 17`,
+		`selfsame_graph_clusters_several{class="profile",namespace="crm"} 0`,
+		`selfsame_graph_clusters_several{class="profile",namespace="email"} 18`,
+		`selfsame_graph_changes_total{class="profile",kind="merged"} 19`,
+		`selfsame_graph_links_left_out_total{class="profile",rule="unique crm"} 20`,
 		`selfsame_build_info{go_version="` + runtime.Version() + `",version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, "\n"+want+"\n") {

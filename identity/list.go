@@ -1,5 +1,7 @@
 package identity
 
+import "selfsame/profile"
+
 // All lists the rules that can keep a link out, as [Reason] names them: those of the namespaces
 // from the strongest on, the size, and what operators forbid.
 func (r *Rules) All() []Rule {
@@ -21,4 +23,12 @@ func (r *Rules) Namespaces() []string {
 		names[i] = s.Name
 	}
 	return names
+}
+
+// Other returns the end of a link that is not id.
+func (l Link) Other(id profile.Identity) profile.Identity {
+	if l.A == id {
+		return l.B
+	}
+	return l.A
 }

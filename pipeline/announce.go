@@ -123,7 +123,7 @@ func common(a, b []profile.Identity) []profile.Identity {
 func (sh *Shard) announce(change *graphChange, why cause) error {
 	entity := sh.model.Entity(change.class)
 	for _, event := range change.events() {
-		sh.counts.changes = append(sh.counts.changes, GraphCount{change.class, event.kind})
+		sh.noteMoves(change.class, &event, why)
 		value := renderGraphEvent(change.class, &event, why)
 		sh.entries = append(sh.entries, sh.recordEntry(entity.IdentityTopic, &store.OutRecord{
 			Key: []byte(event.profile.String()), Value: value,

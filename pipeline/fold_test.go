@@ -81,6 +81,25 @@ func operatorsWord(rnd *rand.Rand, i int, at time.Time) string {
 		rnd.IntN(3) == 0, ids[0], ids[1])
 }
 
+// directed puts words of operators among the facts that delete profiles, and that join two people
+// and part them again.
+func directed(rnd *rand.Rand, all []fact) {
+	for i := range all {
+		f := &all[i]
+		head := fmt.Sprintf(`{"id":"d%d","time":"%s",`, i, f.at.Format(time.RFC3339))
+		switch fate := rnd.IntN(20); {
+		case fate == 0:
+			*f = fact{dataset: "control", at: f.at, value: head + fmt.Sprintf(
+				`"op":"delete_profile","identities":["crm:%d"]}`, rnd.IntN(12))}
+		case fate < 3:
+			one := 2 * rnd.IntN(3)
+			*f = fact{dataset: "control", at: f.at, value: head + fmt.Sprintf(
+				`"op":"link","lift":%v,"identities":["crm:%d","crm:%d"]}`, rnd.IntN(2) == 0,
+				one, one+1)}
+		}
+	}
+}
+
 // lay puts the facts on the log in some order, every tenth twice, on partitions chosen by chance.
 func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 	w.now = time.Unix(1_700_000_000, 0).UTC()

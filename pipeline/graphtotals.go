@@ -8,8 +8,8 @@ import (
 	"selfsame/store"
 )
 
-// graphTotals are the totals of the graph of every class, as they will be with the commit under way.
-// They change where rows of clusters and links are written, and nowhere else.
+// graphTotals are the totals of the graph of every class, the commit under way included. They
+// change where rows of clusters and links are written, and nowhere else.
 type graphTotals struct {
 	rows  map[string]*store.GraphTotals // by class
 	dirty map[string]bool               // classes whose row must be written

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"selfsame/identity"
 	"selfsame/profile"
+	"selfsame/store"
 )
 
 // graphView shows the working set's graph to a decision.
@@ -72,19 +73,24 @@ func (v *graphView) Orders(id profile.Identity) (identity.Orders, error) {
 	}
 	var orders identity.Orders
 	for _, pair := range pairs {
-		a, b := id, pair.other
-		if b.Compare(a) < 0 {
-			a, b = b, a
-		}
-		if pair.row.Together.On {
-			orders.Together = append(orders.Together, identity.Link{A: a, B: b,
-				Time: pair.row.Together.Stamp.Time, Forced: true})
-		}
-		if pair.row.Apart.On {
-			orders.Apart = append(orders.Apart, pair.other)
-		}
+		addOrders(&orders, id, pair.other, &pair.row)
 	}
 	return orders, nil
+}
+
+// addOrders adds what operators have said about id and other, as it stands.
+func addOrders(orders *identity.Orders, id, other profile.Identity, row *store.Orders) {
+	a, b := id, other
+	if b.Compare(a) < 0 {
+		a, b = b, a
+	}
+	if row.Together.On {
+		orders.Together = append(orders.Together, identity.Link{A: a, B: b,
+			Time: row.Together.Stamp.Time, Forced: true})
+	}
+	if row.Apart.On {
+		orders.Apart = append(orders.Apart, other)
+	}
 }
 
 // Members implements identity.View.

@@ -141,7 +141,7 @@ func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done 
 	if err != nil {
 		return false, err
 	}
-	why := cause{job.Cause, math.MinInt64}
+	why := cause{job.Cause, math.MinInt64, ControlName}
 	for _, key := range clusters {
 		if err := sh.remerge(key, why, args.All); err != nil {
 			return false, err
@@ -193,7 +193,7 @@ func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool
 		if err != nil {
 			return false, err
 		}
-		n, more, err := sh.purge(p, limit, cause{job.Cause, math.MinInt64})
+		n, more, err := sh.purge(p, limit, cause{job.Cause, math.MinInt64, ControlName})
 		if err != nil {
 			return false, err
 		}

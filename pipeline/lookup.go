@@ -47,19 +47,30 @@ func (l *Lookup) Find(q Query) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := entity.Rules.Namespace(q.Namespace); !ok {
-		return nil, &QueryError{fmt.Sprintf("class %s has no namespace %q", q.Class, q.Namespace)}
-	}
-	id, blocked, err := entity.Rules.Normalize(q.Namespace, q.Value)
+	id, err := entity.resolve(q.Namespace, q.Value)
 	if err != nil {
-		return nil, &QueryError{err.Error()}
-	}
-	if blocked {
-		return nil, &QueryError{"this value is blocked as an identity in namespace " + q.Namespace}
+		return nil, err
 	}
 	snap := l.store.Snapshot()
 	defer snap.Close()
 	return l.read(snap, entity, policy, id)
+}
+
+// resolve normalises an identity that a query names. *QueryError where there can be none.
+func (e *Entity) resolve(namespace, value string) (profile.Identity, error) {
+	if _, ok := e.Rules.Namespace(namespace); !ok {
+		return profile.Identity{}, &QueryError{fmt.Sprintf("class %s has no namespace %q", e.Name,
+			namespace)}
+	}
+	id, blocked, err := e.Rules.Normalize(namespace, value)
+	if err != nil {
+		return profile.Identity{}, &QueryError{err.Error()}
+	}
+	if blocked {
+		return profile.Identity{}, &QueryError{
+			"this value is blocked as an identity in namespace " + namespace}
+	}
+	return id, nil
 }
 
 // find returns the named class and policy. *QueryError where there are none.

@@ -5,22 +5,22 @@ import (
 	"selfsame/profile"
 )
 
-// refusalRoom is how many pairs of an identity and a dataset are watched for links that are left
-// out. Counts are too large by at most a thousandth of all.
-const refusalRoom = 1000
+// restlessRoom is how many pairs of an identity and a dataset are watched: for links that are left
+// out, and for moves. Counts are too large by at most a thousandth of all.
+const restlessRoom = 1000
 
-// refusal is an end of a link that a dataset asserted and that was left out.
-type refusal struct {
+// restless is an identity that a dataset sets in motion.
+type restless struct {
 	class   string
 	id      profile.Identity
 	dataset string
 }
 
-// Refused is an identity whose links are left out often.
-type Refused struct {
+// Restless is an identity that something happens to again and again.
+type Restless struct {
 	Identity profile.Identity
-	Dataset  string // that asserted them
-	Count    uint64 // of assertions since the start; never too small
+	Dataset  string // whose records do it
+	Count    uint64 // since the start; never too small
 	Error    uint64 // by how much Count may be too large
 }
 
@@ -49,19 +49,41 @@ type leftOut struct {
 func (s *Stats) leftOutLocked(l *leftOut) {
 	s.mu.f.LinksLeftOut[l.rule]++
 	for _, id := range l.pair {
-		s.mu.refused.add(refusal{l.rule.Class, id, l.dataset})
+		s.mu.refused.add(restless{l.rule.Class, id, l.dataset})
+	}
+}
+
+// noteMoves counts identities that went from one profile to another, which goes on without them.
+func (sh *Shard) noteMoves(class string, event *graphEvent, why cause) {
+	sh.counts.changes = append(sh.counts.changes, GraphCount{class, event.kind})
+	if event.kind != graphMoved {
+		return
+	}
+	for _, id := range event.identities {
+		sh.counts.moved = append(sh.counts.moved, restless{class, id, why.dataset})
 	}
 }
 
 // MostRefused returns the identities of a class whose links were left out most often since the
 // start, at most n, and the bound on the error of every count. Safe for concurrent use.
-func (s *Stats) MostRefused(class string, n int) (most []Refused, bound uint64) {
+func (s *Stats) MostRefused(class string, n int) (most []Restless, bound uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.mu.refused.top(refusalRoom) {
+	return mostRestless(s.mu.refused, class, n)
+}
+
+// MostMoved is MostRefused for those that went from one profile to another most often.
+func (s *Stats) MostMoved(class string, n int) (most []Restless, bound uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return mostRestless(s.mu.moved, class, n)
+}
+
+func mostRestless(s *spaceSaving[restless], class string, n int) (most []Restless, bound uint64) {
+	for _, f := range s.top(restlessRoom) {
 		if f.key.class == class && len(most) < n {
-			most = append(most, Refused{f.key.id, f.key.dataset, f.count, f.error})
+			most = append(most, Restless{f.key.id, f.key.dataset, f.count, f.error})
 		}
 	}
-	return most, s.mu.refused.bound()
+	return most, s.bound()
 }

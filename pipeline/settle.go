@@ -9,11 +9,18 @@ import (
 
 // cause is the record that changes something.
 type cause struct {
-	pos  profile.Position
-	time int64 // of the record, nanoseconds
+	pos     profile.Position
+	time    int64  // of the record, nanoseconds
+	dataset string // of the record, ControlName of a control record
 }
 
-func (in *Input) cause() cause { return cause{in.Record.Pos, in.Stamp.Time} }
+func (in *Input) cause() cause {
+	why := cause{pos: in.Record.Pos, time: in.Stamp.Time, dataset: ControlName}
+	if in.Dataset != nil {
+		why.dataset = in.Dataset.Name
+	}
+	return why
+}
 
 // dirtyCluster is a cluster whose profiles may have changed in this commit, and why.
 type dirtyCluster struct {

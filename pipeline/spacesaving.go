@@ -71,26 +71,31 @@ func (s *spaceSaving[K]) top(n int) []frequent[K] {
 	return all[:min(n, len(all))]
 }
 
-// frequentHeap implements heap.Interface.
+// frequentHeap has the least count first.
 type frequentHeap[K comparable] []*frequent[K]
 
+// Len implements heap.Interface.
 func (h frequentHeap[K]) Len() int { return len(h) }
 
+// Less implements heap.Interface.
 func (h frequentHeap[K]) Less(i, j int) bool {
 	return cmp.Or(cmp.Compare(h[i].count, h[j].count), cmp.Compare(h[i].since, h[j].since)) < 0
 }
 
+// Swap implements heap.Interface.
 func (h frequentHeap[K]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].at, h[j].at = i, j
 }
 
+// Push implements heap.Interface.
 func (h *frequentHeap[K]) Push(x any) {
 	f := x.(*frequent[K])
 	f.at = len(*h)
 	*h = append(*h, f)
 }
 
+// Pop implements heap.Interface.
 func (h *frequentHeap[K]) Pop() any {
 	last := len(*h) - 1
 	f := (*h)[last]

@@ -68,14 +68,15 @@ type Stats struct {
 		f    Figures
 		ends map[TopicPartition]int64 // of the input, as of the last fetch
 
-		refused *spaceSaving[refusal]
+		refused, moved *spaceSaving[restless]
 	}
 }
 
 func newStats(model *Model) *Stats {
 	s := &Stats{}
 	s.mu.ends = map[TopicPartition]int64{}
-	s.mu.refused = newSpaceSaving[refusal](refusalRoom)
+	s.mu.refused = newSpaceSaving[restless](restlessRoom)
+	s.mu.moved = newSpaceSaving[restless](restlessRoom)
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
 		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
 		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{},
@@ -135,6 +136,7 @@ type counts struct {
 	lost     map[string]uint64 // by input topic
 	changes  []GraphCount
 	leftOut  []leftOut
+	moved    []restless
 }
 
 type counted struct {
@@ -203,7 +205,11 @@ func (s *Stats) add(c *counts) {
 	for i := range c.leftOut {
 		s.leftOutLocked(&c.leftOut[i])
 	}
-	*c = counts{outcomes: c.outcomes[:0], changes: c.changes[:0], leftOut: c.leftOut[:0]}
+	for _, one := range c.moved {
+		s.mu.moved.add(one)
+	}
+	*c = counts{outcomes: c.outcomes[:0], changes: c.changes[:0], leftOut: c.leftOut[:0],
+		moved: c.moved[:0]}
 }
 
 // background notes what there is of work besides records.

@@ -68,23 +68,35 @@ func (r *Reader) Position(topic string, partition int32) (*Position, error) {
 
 // Neighbours lists the identities that id has a link with, in key order.
 func (r *Reader) Neighbours(class string, id profile.Identity) ([]profile.Identity, error) {
+	var out []profile.Identity
+	err := r.EachNeighbour(class, id, func(other profile.Identity) error {
+		out = append(out, other)
+		return nil
+	})
+	return out, err
+}
+
+// EachNeighbour calls fn for each identity that id has a link with, in key order, until fn fails.
+func (r *Reader) EachNeighbour(class string, id profile.Identity,
+	fn func(other profile.Identity) error) error {
 	prefix, err := r.dict.linkPrefix(nil, class, id)
 	if err != nil {
-		return nil, fmt.Errorf("reading links: %w", err)
+		return fmt.Errorf("reading links: %w", err)
 	}
-	var out []profile.Identity
 	err = r.scan(prefix, func(key, _ []byte) error {
 		other, rest, err := r.dict.cutIdentity(key[len(prefix):])
 		if err == nil && len(rest) > 0 {
 			err = errKey
 		}
-		out = append(out, other)
-		return err
+		if err != nil {
+			return err
+		}
+		return fn(other)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading links: %w", err)
+		return fmt.Errorf("reading links: %w", err)
 	}
-	return out, nil
+	return nil
 }
 
 // Events calls fn for each event of an identity in order of time until fn fails.
