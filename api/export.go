@@ -17,8 +17,8 @@ import (
 // ProfilesTrailer is the trailer that ends a complete export: the number of profiles in it.
 const ProfilesTrailer = "Selfsame-Profiles"
 
-// maxExports is how many exports run at once. Each holds a snapshot of the store, which keeps
-// space on disk from being freed.
+// maxExports is how many exports, and readings of a whole graph, run at once. Each holds a snapshot
+// of the store, which keeps space on disk from being freed.
 const maxExports = 2
 
 // exportTypes are the media types of the formats.
@@ -70,7 +70,8 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 	case !h.exports.begin():
 		w.Header().Set("Retry-After", "10")
 		writeError(w, http.StatusServiceUnavailable, fmt.Sprintf(
-			"%d exports are running, which is the limit: try again later", maxExports))
+			"%d exports or readings of a graph are running, which is the limit: try again later",
+			maxExports))
 	default:
 		defer h.exports.end()
 		w.Header().Set("Content-Type", exportTypes[q.Format])

@@ -36,11 +36,15 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 		"/v1/export":   h.export,
 		"/v1/status":   bare(h.status),
 		"/v1/jobs":     bare(h.jobs),
+		graphPath:      h.graphByQuery,
+		explainPath:    h.explain,
+		topPath:        h.top,
 		"/healthz":     h.health,
 		"/readyz":      h.ready,
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
 	}
 	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath,
+		graphPath + "/":   h.graphByPath,
 		controlPath + "/": bare(h.controlByID)}
 	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl),
 		backupPath: bare(h.postBackup)}

@@ -211,6 +211,7 @@ func TestPage(t *testing.T) {
 		for _, endpoint := range strings.Split(heading[1], ", ") {
 			path := strings.TrimPrefix(strings.TrimPrefix(endpoint, "GET "), "POST ")
 			path = strings.TrimSuffix(path, "NAMESPACE/VALUE")
+			path = strings.TrimSuffix(path, "IDENTITY")
 			documented = append(documented, strings.TrimSuffix(path, "ID"))
 		}
 	}
@@ -229,7 +230,10 @@ func TestPage(t *testing.T) {
 	}
 	for _, body := range []any{status{}, partitionStatus{}, datasetStatus{}, topicStatus{},
 		inputStatus{}, breakStatus{}, readiness{}, jobStatus{}, controlStatus{},
-		backupAnswer{}} {
+		backupAnswer{}, pipeline.GraphCluster{}, pipeline.GraphMember{}, pipeline.GraphLink{},
+		pipeline.GraphAssertion{}, pipeline.GraphPlace{}, pipeline.GraphLeftOut{},
+		pipeline.GraphExplanation{}, pipeline.GraphEnd{}, pipeline.GraphTop{},
+		pipeline.GraphSize{}, pipeline.GraphLarge{}, pipeline.GraphRestless{}} {
 		for field := range reflect.TypeOf(body).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(page, "`"+name+"`") {
@@ -237,7 +241,8 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"identity", "class", "policy", "provenance", "format", "codec"} {
+	for _, name := range []string{"identity", "class", "policy", "provenance", "format", "codec",
+		"limit", "from", "to"} {
 		if !strings.Contains(page, "| `"+name+"` |") {
 			t.Errorf("docs/http.md lacks parameter %s", name)
 		}
