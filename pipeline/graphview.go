@@ -50,16 +50,16 @@ func linkOf(a, b profile.Identity, time int64) identity.Link {
 }
 
 // counts reports whether a link of p, which is not silent, counts. The row of the other end is only
-// read in a class in which some links do not.
+// read in a class in which some links do not, or whose clusters are being formed anew.
 func (v *graphView) counts(p *person, other profile.Identity, latest profile.Stamp) (bool, error) {
 	if latest.Before(p.row.Unlinked) {
 		return false, nil
 	}
-	if !v.state.unlinks[v.class] {
+	if !v.state.unlinks[v.class] && v.state.generations[v.class].complete {
 		return true, nil
 	}
 	end, err := v.state.person(v.class, other)
-	if err != nil {
+	if err != nil || v.state.outdated(end) {
 		return false, err
 	}
 	return end.row.Silence == 0 && !latest.Before(end.row.Unlinked), nil
