@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"slices"
+
 	"selfsame/identity"
 	"selfsame/profile"
 )
@@ -49,6 +51,9 @@ func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) err
 	left, err := view.Members(pair[0])
 	if err != nil {
 		return err
+	}
+	if slices.Contains(left, pair[1]) { // forming one anew has done it
+		return nil
 	}
 	right, err := view.Members(pair[1])
 	if err != nil {

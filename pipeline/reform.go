@@ -71,7 +71,11 @@ func (sh *Shard) reform(class string, id profile.ID, why cause) error {
 		}
 	}
 	view := &reformView{sh.view(class), members}
-	d, err := sh.rules(class).Decide(view, members...)
+	ends, err := forcedAround(view, members)
+	if err != nil {
+		return err
+	}
+	d, err := sh.rules(class).Decide(view, ends...)
 	if err != nil {
 		return err
 	}
@@ -95,6 +99,28 @@ func (sh *Shard) reform(class string, id profile.ID, why cause) error {
 		}
 	}
 	return nil
+}
+
+// forcedAround lists identities and all that forced links tie to them, over any number of steps:
+// what is forced together counts as one wherever it is.
+func forcedAround(v identity.View, ids []profile.Identity) ([]profile.Identity, error) {
+	met := slices.Clone(ids)
+	for next := 0; next < len(met); next++ {
+		orders, err := v.Orders(met[next])
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range orders.Together {
+			other := l.A
+			if other == met[next] {
+				other = l.B
+			}
+			if !slices.Contains(met, other) {
+				met = append(met, other)
+			}
+		}
+	}
+	return met, nil
 }
 
 // unchanged reports whether identities are a cluster already, under the id they should have.

@@ -183,9 +183,9 @@ func checkRules(r *store.Reader, e *Entity, old *RulesText) error {
 			return err
 		}
 		if used {
-			errs = append(errs, fmt.Errorf("namespace %q of class %s: %s, but identities of it are "+
-				"kept: set it back, or rebuild the store from the input topics", was.Name, e.Name,
-				problem))
+			errs = append(errs, fmt.Errorf("namespace %q of class %s: %s, but identities of it "+
+				"are kept: set it back, or rebuild the store from the input topics", was.Name,
+				e.Name, problem))
 		}
 	}
 	return errors.Join(errs...)

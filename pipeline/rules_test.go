@@ -206,7 +206,7 @@ func TestBlockedByRules(t *testing.T) {
 	w.close()
 }
 
-// TestRulesRefused: what data cannot live under is refused with the way out, and what it can is not.
+// TestRulesRefused: what data cannot live under is refused with the way out, other changes are not.
 func TestRulesRefused(t *testing.T) {
 	w := newWorld(t, 1)
 	defer w.close()

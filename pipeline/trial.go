@@ -13,8 +13,8 @@ import (
 	"selfsame/store"
 )
 
-// trial is a run of other rules over a snapshot, of which nothing is written. Clusters are formed in
-// the order of their ids, so little has to be remembered of those that do not change.
+// trial is a run of other rules over a snapshot, of which nothing is written. Clusters are formed
+// in the order of their ids, so little has to be remembered of those that do not change.
 type trial struct {
 	reached profile.ID // clusters below have been formed
 	ahead   map[profile.ID]bool
@@ -288,7 +288,8 @@ func (sh *Shard) examples(e *RulesEffect, r *store.Reader,
 			example.After = append(example.After, ClusterAfter{id, c.members})
 		}
 		slices.SortFunc(example.After, func(a, b ClusterAfter) int {
-			return cmp.Or(cmp.Compare(len(b.Members), len(a.Members)), bytes.Compare(a.ID[:], b.ID[:]))
+			return cmp.Or(cmp.Compare(len(b.Members), len(a.Members)),
+				bytes.Compare(a.ID[:], b.ID[:]))
 		})
 	}
 	return nil
