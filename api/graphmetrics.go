@@ -10,7 +10,7 @@ import (
 // graphMetrics are the descriptions of what is exported of the graph.
 type graphMetrics struct {
 	clusters, several, links *prometheus.Desc // gauges, of the committed state
-	changes, leftOut         *prometheus.Desc // counters, since the start
+	changes, leftOut, beyond *prometheus.Desc // counters, since the start
 }
 
 func newGraphMetrics(d func(name, help string, labels ...string) *prometheus.Desc) graphMetrics {
@@ -19,16 +19,16 @@ func newGraphMetrics(d func(name, help string, labels ...string) *prometheus.Des
 			"size"),
 		several: d("graph_clusters_several",
 			"Clusters with more than one identity of a namespace.", "class", "namespace"),
-		links: d("graph_links", "Links in the store, those left out too.", "class"),
-		changes: d("graph_changes_total", "Changes of clusters, as on the identity topic.",
-			"class", "kind"),
-		leftOut: d("graph_links_left_out_total", "Links left out when a record asserted them.",
-			"class", "rule"),
+		links:   d("graph_links", "Links in the store, those left out too.", "class"),
+		changes: d("graph_changes_total", "Entries of the identity topic.", "class", "kind"),
+		leftOut: d("graph_links_left_out_total", "New links that were left out.", "class", "rule"),
+		beyond:  d("graph_beyond_hubs_total", "Assertions that hubs turned away."),
 	}
 }
 
 func (m *graphMetrics) describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.clusters, m.several, m.links, m.changes, m.leftOut} {
+	for _, d := range []*prometheus.Desc{m.clusters, m.several, m.links, m.changes, m.leftOut,
+		m.beyond} {
 		to <- d
 	}
 }
@@ -55,6 +55,7 @@ func (c *collector) collectGraph(out sending, f pipeline.Figures) {
 			out.gauge(m.several, float64(n), class, namespace)
 		}
 	}
+	out.counter(m.beyond, f.BeyondHubs)
 	for count, n := range f.GraphChanges {
 		out.counter(m.changes, n, count.Class, count.Name)
 	}

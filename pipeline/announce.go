@@ -47,7 +47,8 @@ const (
 
 // graphKinds are all of them.
 var graphKinds = []string{graphLinked, graphMerged, graphMoved, graphSqueezed, graphSplit,
-	graphRenamed}
+	graphRenamed, graphLeftOut, graphHub, graphContested, graphBlocked, graphReset,
+	graphUncontested}
 
 // graphEvent is one entry of the identity topic.
 type graphEvent struct {

@@ -34,7 +34,8 @@ type GraphLink struct {
 // GraphLeftOut is a link that counts and stays out, and why.
 type GraphLeftOut struct {
 	Link GraphLink `json:"link"`
-	// Rule is the one that the link would break, RuleNone where the rules have changed since.
+	// Rule is the one that the link would break, RuleNone where the rules have changed since. Where
+	// an end does not link at all it is why: "hub", "contested", "blocked" or "clearing".
 	Rule string `json:"rule"`
 	// Conflict are the identities that may not meet; none where only the size counts.
 	Conflict []string `json:"conflict,omitempty"`
@@ -50,6 +51,7 @@ type GraphMember struct {
 	Identity  string `json:"identity"`
 	FirstSeen string `json:"first_seen,omitempty"` // not of one that only operators have named
 	Root      bool   `json:"root,omitempty"`       // that the profile id is made of
+	Silent    string `json:"silent,omitempty"`     // why its links do not count, where they do not
 }
 
 // GraphCluster is a cluster with its links.
@@ -140,6 +142,19 @@ func graphLink(a, b profile.Identity, row *store.Link) GraphLink {
 			graphPlace(said.Latest)})
 	}
 	return l
+}
+
+// silenceText names the first reason of a set.
+func silenceText(s store.Silence) string {
+	switch {
+	case s&store.SilentBlocked != 0:
+		return graphBlocked
+	case s&store.SilentHub != 0:
+		return graphHub
+	case s&store.SilentContested != 0:
+		return graphContested
+	}
+	return "clearing"
 }
 
 func identityTexts(ids []profile.Identity) []string {

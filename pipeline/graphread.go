@@ -132,6 +132,9 @@ func (r *graphReader) members(ids []profile.Identity) ([]GraphMember, error) {
 		}
 		list[i] = identity.Member{ID: id, FirstSeen: row.FirstSeen}
 		all[i].Identity = id.String()
+		if row.Silence != 0 {
+			all[i].Silent = silenceText(row.Silence)
+		}
 		if row.FirstSeen != store.NeverSeen {
 			all[i].FirstSeen = formatTime(row.FirstSeen)
 		}
@@ -230,7 +233,8 @@ func (r *graphReader) leftOut(list *[]GraphLeftOut, out leaving) (more int, err 
 			return 0, err
 		}
 	}
-	err = r.view.rows.EachNeighbour(r.entity.Name, out.from, func(other profile.Identity) error {
+	err = r.view.rows.EachNeighbour(r.entity.Name, out.from, func(n store.Neighbour) error {
+		other := n.ID
 		isForced := slices.ContainsFunc(forced, func(link identity.Link) bool {
 			return link.Other(out.from) == other
 		})
@@ -257,6 +261,15 @@ func (r *graphReader) appendLeftOut(list *[]GraphLeftOut, link identity.Link) er
 		return err
 	}
 	left := GraphLeftOut{Link: shown, Rule: RuleNone}
+	end, silence, err := r.view.silent(link)
+	if err != nil {
+		return err
+	}
+	if silence != 0 && !link.Forced {
+		left.Rule, left.Conflict = silenceText(silence), []string{end.String()}
+		*list = append(*list, left)
+		return nil
+	}
 	reason, out, err := r.entity.Rules.Why(r.view, link)
 	if r.view.fault != nil {
 		return r.view.fault

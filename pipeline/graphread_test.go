@@ -12,6 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"selfsame/identity"
+	"selfsame/internal/memlog"
 	"selfsame/pipeline"
 	"selfsame/profile"
 	"selfsame/store"
@@ -203,17 +205,22 @@ func (w *world) operator(id, rest string) {
 func TestGraphTop(t *testing.T) {
 	w, look := tablet(t)
 	defer w.close()
+	w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{Value: []byte(
+		`{"event":"late","crm":"4","cookie":"tab","at":"2023-11-14T22:12:30Z"}`),
+		Headers: []pipeline.Header{{Key: pipeline.HeaderDataset, Value: []byte("web")}}})
+	w.drain()
 	top, err := look.Top(context.Background(), w.shard.Stats(), "profile", 2)
 	w.must(err)
 	if len(top.Moved) != 1 || top.Moved[0].Identity != "cookie:tab" || top.Moved[0].Count != 2 ||
-		top.Moved[0].Neighbours != 3 || top.Moved[0].Dataset != "web" {
+		top.Moved[0].Neighbours != 4 || top.Moved[0].Dataset != "web" {
 		t.Errorf("moved %+v", top.Moved)
 	}
 	if len(top.Largest) != 2 || top.Largest[0].Size != 2 ||
-		top.Largest[0].Namespaces["crm"] != 1 || top.Clusters != 3 || top.Links != 3 {
+		top.Largest[0].Namespaces["crm"] != 1 || top.Clusters != 4 || top.Links != 4 {
 		t.Errorf("%+v", top)
 	}
-	if len(top.Refused) != 2 || top.Refused[0].Dataset != "web" || top.Refused[0].Count != 1 {
+	if len(top.Refused) != 2 || top.Refused[0].Dataset != "web" || top.Refused[0].Count != 2 ||
+		top.Refused[0].Identity != "cookie:tab" {
 		t.Errorf("refused %+v", top.Refused)
 	}
 	f := w.shard.Stats().Figures()
@@ -292,5 +299,42 @@ func TestTotalsOfOldStore(t *testing.T) {
 		Several: []store.NamespaceCount{{Namespace: "cookie", Clusters: 1}}}
 	if err != nil || row == nil || !row.Equal(&want) {
 		t.Errorf("%+v, %v", row, err)
+	}
+}
+
+// TestGraphShowsHubs asks about a device that too many people have signed in on.
+func TestGraphShowsHubs(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		rules, err := identity.NewRules([]identity.Namespace{
+			{Name: "crm", Type: identity.CrossDevice, Unique: true},
+			{Name: "email", Type: identity.Email},
+			{Name: "cookie", Type: identity.Cookie, HubDegree: 3},
+		}, 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Entity("profile").Rules = rules
+	})
+	defer w.close()
+	for i := range 4 {
+		w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{Value: fmt.Appendf(nil,
+			`{"event":"h%d","crm":"%d","cookie":"tab","at":"2023-11-14T22:1%d:00Z"}`, i, i+1, i),
+			Headers: []pipeline.Header{{Key: pipeline.HeaderDataset, Value: []byte("web")}}})
+	}
+	w.drain()
+	c, err := pipeline.NewLookup(w.model, w.store).Graph(asking(
+		profile.Identity{Namespace: "cookie", Value: "tab"}, 0))
+	w.must(err)
+	if len(c.Identities) != 1 || c.Identities[0].Silent != "hub" || len(c.LeftOut) < 3 {
+		t.Fatalf("a hub: %+v", c)
+	}
+	for _, out := range c.LeftOut {
+		if out.Rule != "hub" || !slices.Equal(out.Conflict, []string{"cookie:tab"}) {
+			t.Errorf("left out %+v", out)
+		}
+	}
+	kinds := w.shard.Stats().Figures().GraphChanges
+	if kinds[pipeline.GraphCount{Class: "profile", Name: "hub"}] != 1 {
+		t.Errorf("counted %v", kinds)
 	}
 }

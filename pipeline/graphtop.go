@@ -87,7 +87,7 @@ func (r *graphReader) restless(all []Restless) ([]GraphRestless, error) {
 		if row != nil {
 			shown.Profile = row.Cluster.String()
 		}
-		err = r.view.rows.EachNeighbour(r.entity.Name, f.Identity, func(profile.Identity) error {
+		err = r.view.rows.EachNeighbour(r.entity.Name, f.Identity, func(store.Neighbour) error {
 			shown.Neighbours++
 			return nil
 		})

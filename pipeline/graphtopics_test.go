@@ -135,6 +135,9 @@ func (w *world) followIdentity(kinds map[string]int) map[string]string {
 		if entry.Cause.Topic == "" {
 			w.t.Errorf("%s: no cause", r.Pos)
 		}
+		if slices.Contains(notes, entry.Kind) {
+			continue
+		}
 		for _, id := range entry.Identities {
 			name := id.Namespace + ":" + id.Value
 			if entry.From != "" && held[name] != entry.From {
@@ -146,6 +149,9 @@ func (w *world) followIdentity(kinds map[string]int) map[string]string {
 	}
 	return held
 }
+
+// notes are the kinds of entry that move nobody.
+var notes = []string{"left_out", "hub", "contested", "blocked", "reset", "uncontested"}
 
 func (w *world) sequence(r *pipeline.Record) uint64 {
 	header, _ := r.Header(pipeline.HeaderSequence)

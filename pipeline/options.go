@@ -94,6 +94,7 @@ type Dataset struct {
 	Nulls         profile.Nulls
 	Tombstones    Tombstones
 	IgnoreUnknown bool
+	CurrentLinks  bool // of records: the links of a primary identity are those of its newest one
 	MaxFuture     time.Duration
 	Retention     time.Duration // events only; 0 keeps them for ever
 	Start         Start         // the same for all datasets of a topic
@@ -263,6 +264,7 @@ func (m *Model) OutputTopics() []string {
 func (m *Model) names() []string {
 	names := append(m.ConsumedTopics(), m.OutputTopics()...)
 	names = append(names, timerKinds()...)
+	names = append(names, RulesName)
 	for _, e := range m.Entities {
 		names = append(names, e.Name)
 		names = append(names, e.Rules.Names()...)

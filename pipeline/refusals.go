@@ -1,9 +1,6 @@
 package pipeline
 
-import (
-	"selfsame/identity"
-	"selfsame/profile"
-)
+import "selfsame/profile"
 
 // restlessRoom is how many pairs of an identity and a dataset are watched: for links that are left
 // out, and for moves. Counts are too large by at most a thousandth of all.
@@ -24,32 +21,12 @@ type Restless struct {
 	Error    uint64 // by how much Count may be too large
 }
 
-// noteLeftOut counts a link that a dataset has just asserted, where it was left out.
-func (sh *Shard) noteLeftOut(class string, pair [2]profile.Identity, in *Input) error {
-	view := &graphView{sh.state, class}
-	link := identity.Link{A: pair[0], B: pair[1], Time: in.Stamp.Time}
-	reason, left, err := sh.rules(class).Why(view, link)
-	if err != nil || !left {
-		return err
-	}
-	sh.counts.leftOut = append(sh.counts.leftOut, leftOut{GraphCount{class, reason.Rule.String()},
-		pair, in.Dataset.Name})
-	return nil
-}
-
-// leftOut is a link that was left out when a dataset asserted it.
-type leftOut struct {
-	rule    GraphCount
-	pair    [2]profile.Identity
-	dataset string
-}
-
-// leftOutLocked counts a link under its rule and under both its ends: the one that stands in the
-// way of many is the one that rises.
-func (s *Stats) leftOutLocked(l *leftOut) {
-	s.mu.f.LinksLeftOut[l.rule]++
-	for _, id := range l.pair {
-		s.mu.refused.add(restless{l.rule.Class, id, l.dataset})
+// noteRefusal counts a link that a dataset has just asserted and that was left out, under both its
+// ends: the one that stands in the way of many is the one that rises.
+func (sh *Shard) noteRefusal(as *assertion) {
+	for _, id := range as.pair {
+		one := restless{as.class, id, as.in.Dataset.Name}
+		sh.counts.refused = append(sh.counts.refused, one)
 	}
 }
 

@@ -43,12 +43,16 @@ type Shard struct {
 	windows   map[string]*rejectWindow // by dataset
 	board     *board
 
+	blocked map[personKey]bool // values that operators have blocked
+
 	jobs   []*store.Job // that are running; the first has its turn
 	timers timers
 
 	// Of the commit under way.
 	touchedJobs   []*store.Job
 	forgottenJobs []string
+	newBlocked    []personKey
+	completed     []string // classes whose clusters have all been decided under new rules
 	version       uint64
 	entries       []store.Entry
 	dirty         map[clusterKey]*dirtyCluster
@@ -116,9 +120,9 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
-		values: values,
+		values: values, blocked: map[personKey]bool{},
 	}
-	return sh, errors.Join(sh.loadInputs(), sh.loadBackground(), sh.loadTotals())
+	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(), sh.loadTotals())
 }
 
 // loadInputs reads how far the input topics have been consumed, and which of them are read. Of
@@ -147,7 +151,13 @@ func (sh *Shard) loadBackground() error {
 	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
 		return err
 	}
-	err := r.Jobs(func(job *store.Job) error {
+	err := r.Blocked(func(class string, id profile.Identity) {
+		sh.blocked[personKey{class, id}] = true
+	})
+	if err != nil {
+		return err
+	}
+	err = r.Jobs(func(job *store.Job) error {
 		if job.State == store.JobRunning {
 			sh.jobs = append(sh.jobs, job)
 		}
@@ -238,6 +248,10 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.state.write(b)
 	sh.writeJobs(b)
 	sh.writeTimers(b)
+	sh.writeBlocked(b)
+	if err := sh.writeRules(b); err != nil {
+		return err
+	}
 	for tp, p := range sh.positions {
 		if p.dirty {
 			b.SetPosition(tp.Topic, tp.Partition, &p.row)

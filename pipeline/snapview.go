@@ -69,13 +69,18 @@ func (v *snapView) Links(id profile.Identity) ([]identity.Link, error) {
 		return nil, err
 	}
 	links := []identity.Link{}
-	err = v.rows.EachNeighbour(v.class, id, func(other profile.Identity) error {
+	err = v.rows.EachNeighbour(v.class, id, func(n store.Neighbour) error {
+		other := n.ID
 		_, inside := slices.BinarySearchFunc(members, other, profile.Identity.Compare)
 		if !inside {
 			return nil
 		}
 		link, row, err := v.link(id, other)
-		if err == nil && row != nil {
+		if err != nil || row == nil {
+			return err
+		}
+		_, silence, err := v.silent(link)
+		if err == nil && silence == 0 {
 			links = append(links, link)
 		}
 		return err
@@ -87,7 +92,21 @@ func (v *snapView) Links(id profile.Identity) ([]identity.Link, error) {
 	return links, nil
 }
 
-// link reads a link that counts; row is nil where there is none, or it was voided.
+// silent returns the end of a link that does not link, and why; 0 where both do.
+func (v *snapView) silent(link identity.Link) (end profile.Identity, s store.Silence, err error) {
+	for _, end := range [2]profile.Identity{link.A, link.B} {
+		p, err := v.person(end)
+		if err != nil {
+			return end, 0, err
+		}
+		if p != nil && p.Silence != 0 {
+			return end, p.Silence, nil
+		}
+	}
+	return profile.Identity{}, 0, nil
+}
+
+// link reads a link that is not void; row is nil where there is none.
 func (v *snapView) link(x, y profile.Identity) (link identity.Link, row *store.Link, err error) {
 	if y.Compare(x) < 0 {
 		x, y = y, x

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"selfsame/identity"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -25,6 +26,8 @@ type person struct {
 	fragments map[string]*fragment // by dataset
 	dropped   []string             // datasets whose fragments this commit deletes
 	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
+	lostLinks []profile.Identity   // neighbours whose link this commit removes
+	said      map[string]*said     // by dataset whose links are the current ones
 	orders    []*orderedPair       // what operators have said, once read
 	ordered   bool                 // orders are read
 }
@@ -42,8 +45,8 @@ type linkKey struct {
 }
 
 type link struct {
-	row   store.Link
-	isNew bool
+	row   store.Link // without assertions: there is no link
+	isNew bool       // the store does not have it
 	dirty bool
 }
 
@@ -81,9 +84,13 @@ type state struct {
 	clusters cache[clusterKey, cluster]
 	eventIDs cache[eventKey, eventID]
 	profiles cache[store.ProfileRef, decided]
-	unlinks  map[string]bool           // classes in which an operator has voided links
-	applied  map[string]*store.Applied // of this commit
+	unlinks  map[string]bool // classes in which some links do not count
+	wide     wideLinks       // of identities that have many
 	totals   graphTotals
+
+	generations map[string]generation     // of the rules of each class
+	trial       *trial                    // nil but in a trial of other rules
+	applied     map[string]*store.Applied // of this commit
 
 	// What the current commit has changed, in order of first change.
 	dirtyPeople   []*person
@@ -91,6 +98,7 @@ type state struct {
 	dirtyClusters []clusterKey
 	dirtyEventIDs []eventKey
 	dirtyOrders   []dirtyPair
+	dirtySaid     []dirtySaid
 	newUnlinks    []string
 	setEvents     map[store.EventRef]*store.Event // nil: deleted
 	eventOrder    []store.EventRef
@@ -98,15 +106,18 @@ type state struct {
 
 func newState(reader *store.Reader, size int) *state {
 	return &state{
-		reader:    reader,
-		people:    newCache[personKey, person](size),
-		links:     newCache[linkKey, link](size),
-		clusters:  newCache[clusterKey, cluster](size),
-		eventIDs:  newCache[eventKey, eventID](size / 4),
-		profiles:  newCache[store.ProfileRef, decided](size),
-		unlinks:   map[string]bool{},
-		applied:   map[string]*store.Applied{},
-		setEvents: map[store.EventRef]*store.Event{},
+		reader:   reader,
+		people:   newCache[personKey, person](size),
+		links:    newCache[linkKey, link](size),
+		clusters: newCache[clusterKey, cluster](size),
+		eventIDs: newCache[eventKey, eventID](size / 4),
+		profiles: newCache[store.ProfileRef, decided](size),
+		unlinks:  map[string]bool{},
+		wide:     wideLinks{of: map[personKey]*identity.Adjacency{}},
+
+		generations: map[string]generation{},
+		applied:     map[string]*store.Applied{},
+		setEvents:   map[store.EventRef]*store.Event{},
 	}
 }
 
@@ -291,12 +302,7 @@ func (s *state) write(b *store.Batch) {
 		s.writePerson(b, p)
 	}
 	for _, key := range s.dirtyLinks {
-		l := s.links.get(key)
-		b.SetLink(key.class, key.a, key.b, &l.row, l.isNew)
-		if l.isNew {
-			s.totals.link(key.class, 1)
-		}
-		l.dirty, l.isNew = false, false
+		s.writeLink(b, key, s.links.get(key))
 	}
 	for _, key := range s.dirtyClusters {
 		c := s.clusters.get(key)
@@ -352,7 +358,7 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		}
 	}
 	p.dirty, p.stored, p.dropped = false, true, nil
-	p.newLinks = nil
+	p.newLinks, p.lostLinks = nil, nil
 }
 
 // turn drops what has not been used for long. Call it after a commit.

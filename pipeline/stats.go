@@ -40,6 +40,7 @@ type Figures struct {
 	Tombstones    uint64                  // of them, tombstones of profiles
 	Blocked       uint64                  // identities ignored because their value is blocked
 	LinksDecided  uint64                  // links looked at by graph decisions
+	BeyondHubs    uint64                  // assertions that hubs turned away
 	Commits       uint64
 	CommitSeconds float64
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
@@ -54,7 +55,7 @@ type Figures struct {
 
 	Graph        map[string]store.GraphTotals // of the committed state, by class
 	GraphChanges map[GraphCount]uint64        // entries of the identity topic, by kind
-	LinksLeftOut map[GraphCount]uint64        // links left out when asserted, by rule
+	LinksLeftOut map[GraphCount]uint64        // new links that stayed out, by rule
 }
 
 // GraphCount names something that is counted of the graph of a class: a kind of entry on the
@@ -128,15 +129,18 @@ func (s *Stats) Figures() Figures {
 
 // counts are what one commit adds. They are added only once it is made.
 type counts struct {
-	outcomes []counted
-	blocked  uint64
-	decided  uint64
-	jobsDone uint64
-	fired    uint64
-	lost     map[string]uint64 // by input topic
-	changes  []GraphCount
-	leftOut  []leftOut
-	moved    []restless
+	outcomes   []counted
+	blocked    uint64
+	decided    uint64
+	beyondHubs uint64
+	jobsDone   uint64
+	fired      uint64
+	lost       map[string]uint64 // by input topic
+
+	changes []GraphCount
+	leftOut []GraphCount // by rule
+	refused []restless
+	moved   []restless
 }
 
 type counted struct {
@@ -194,6 +198,7 @@ func (s *Stats) add(c *counts) {
 	}
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
+	f.BeyondHubs += c.beyondHubs
 	f.JobsDone += c.jobsDone
 	f.TimersFired += c.fired
 	for topic, n := range c.lost {
@@ -202,14 +207,17 @@ func (s *Stats) add(c *counts) {
 	for _, change := range c.changes {
 		f.GraphChanges[change]++
 	}
-	for i := range c.leftOut {
-		s.leftOutLocked(&c.leftOut[i])
+	for _, rule := range c.leftOut {
+		f.LinksLeftOut[rule]++
+	}
+	for _, one := range c.refused {
+		s.mu.refused.add(one)
 	}
 	for _, one := range c.moved {
 		s.mu.moved.add(one)
 	}
 	*c = counts{outcomes: c.outcomes[:0], changes: c.changes[:0], leftOut: c.leftOut[:0],
-		moved: c.moved[:0]}
+		refused: c.refused[:0], moved: c.moved[:0]}
 }
 
 // background notes what there is of work besides records.

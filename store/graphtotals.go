@@ -115,14 +115,14 @@ func (r *Reader) CountGraph(class string) (*GraphTotals, error) {
 	err := r.Clusters(class, func(_ profile.ID, c *Cluster) error {
 		t.AddCluster(c.Members, 1)
 		for _, id := range c.Members {
-			others, err := r.Neighbours(class, id)
-			if err != nil {
-				return err
-			}
-			for _, other := range others {
-				if id.Compare(other) < 0 {
+			err := r.EachNeighbour(class, id, func(n Neighbour) error {
+				if n.Link != nil {
 					t.Links++
 				}
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 		}
 		return nil

@@ -66,32 +66,47 @@ func (r *Reader) Position(topic string, partition int32) (*Position, error) {
 	return read(r, "position", key, err, r.dict.decodePosition)
 }
 
-// Neighbours lists the identities that id has a link with, in key order.
-func (r *Reader) Neighbours(class string, id profile.Identity) ([]profile.Identity, error) {
-	var out []profile.Identity
-	err := r.EachNeighbour(class, id, func(other profile.Identity) error {
-		out = append(out, other)
+// Neighbour is an end of a link as it is found from the other end.
+type Neighbour struct {
+	ID   profile.Identity
+	Link *Link // nil under the greater end, which has only a pointer: ask Reader.Link
+}
+
+// Neighbours lists up to limit identities that id has a link with, in key order.
+func (r *Reader) Neighbours(class string, id profile.Identity, limit int) ([]Neighbour, error) {
+	var out []Neighbour
+	if limit == 0 {
+		return nil, nil
+	}
+	err := r.EachNeighbour(class, id, func(n Neighbour) error {
+		if out = append(out, n); len(out) == limit {
+			return ErrStop
+		}
 		return nil
 	})
 	return out, err
 }
 
 // EachNeighbour calls fn for each identity that id has a link with, in key order, until fn fails.
-func (r *Reader) EachNeighbour(class string, id profile.Identity,
-	fn func(other profile.Identity) error) error {
+// ErrStop ends it early.
+func (r *Reader) EachNeighbour(class string, id profile.Identity, fn func(Neighbour) error) error {
 	prefix, err := r.dict.linkPrefix(nil, class, id)
 	if err != nil {
 		return fmt.Errorf("reading links: %w", err)
 	}
-	err = r.scan(prefix, func(key, _ []byte) error {
+	err = r.scan(prefix, func(key, value []byte) error {
 		other, rest, err := r.dict.cutIdentity(key[len(prefix):])
 		if err == nil && len(rest) > 0 {
 			err = errKey
 		}
+		n := Neighbour{ID: other}
+		if err == nil && id.Compare(other) < 0 {
+			n.Link, err = r.dict.decodeLink(value)
+		}
 		if err != nil {
 			return err
 		}
-		return fn(other)
+		return fn(n)
 	})
 	if err != nil {
 		return fmt.Errorf("reading links: %w", err)

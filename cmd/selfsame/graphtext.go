@@ -37,6 +37,9 @@ func clusterText(w io.Writer, c *pipeline.GraphCluster) error {
 		if m.Root {
 			root = "root"
 		}
+		if m.Silent != "" {
+			root = strings.TrimSpace(root + " " + m.Silent)
+		}
 		t.row("  "+printable(m.Identity), seen, root)
 	}
 	t.end()
