@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +19,8 @@ const (
 	graphPath   = "/v1/graph"
 	explainPath = "/v1/graph/explain"
 	topPath     = "/v1/graph/top"
+
+	simulatePath = "/v1/graph/simulate"
 )
 
 // graphQuery is what a request about the graph asks for.
@@ -86,14 +90,55 @@ func (h *handler) top(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.exports.begin() {
-		w.Header().Set("Retry-After", "10")
-		writeError(w, http.StatusServiceUnavailable,
-			"too much is being read at once: try again later")
+		h.refuseBusy(w)
 		return
 	}
 	defer h.exports.end()
 	top, err := h.backend.Lookup.Top(r.Context(), h.backend.Stats, q.class, q.limit)
 	h.answerFound(w, top, err)
+}
+
+// Simulation asks what other rules would do to the graph of a class.
+type Simulation struct {
+	Class string             `json:"class"` // "": DefaultClass
+	Rules pipeline.RulesText `json:"rules"`
+}
+
+// maxSimulation bounds the bytes of a Simulation: rules can list many blocked values.
+const maxSimulation = 4 << 20
+
+// simulate answers POST /v1/graph/simulate. It changes nothing; it is no GET since rules are long.
+// Like top it takes a slot of those for exports.
+func (h *handler) simulate(w http.ResponseWriter, r *http.Request) {
+	body, ok := readJSON(w, r, maxSimulation)
+	if !ok {
+		return
+	}
+	s := Simulation{Class: DefaultClass}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	rules, err := s.Rules.Rules()
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if !h.exports.begin() {
+		h.refuseBusy(w)
+		return
+	}
+	defer h.exports.end()
+	effect, err := h.backend.Lookup.SimulateRules(r.Context(), s.Class, rules)
+	h.answerFound(w, effect, err)
+}
+
+func (h *handler) refuseBusy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "10")
+	writeError(w, http.StatusServiceUnavailable,
+		"too much is being read at once: try again later")
 }
 
 // answerFound answers with what was found, or why it was not.

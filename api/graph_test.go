@@ -51,6 +51,40 @@ func TestGraph(t *testing.T) {
 	}
 }
 
+// TestSimulateRules asks what a second customer number per person would do: one person of two.
+func TestSimulateRules(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1), ann(2))
+	rules := pipeline.RulesTextOf(w.backend.Model.Entities[0].Rules)
+	rules.Namespaces[0].Unique, rules.Namespaces[0].Limit = false, 2
+	body, err := json.Marshal(Simulation{Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, answer := w.postTo(simulatePath, Options{}, string(body))
+	var e pipeline.RulesEffect
+	if err := json.Unmarshal([]byte(answer), &e); code != 200 || err != nil {
+		t.Fatalf("%d %s: %v", code, answer, err)
+	}
+	if e.ClustersBefore != 2 || e.ClustersAfter != 1 || e.Merged != 1 || e.LargestAfter != 3 {
+		t.Errorf("%+v", e)
+	}
+	rules.Namespaces[0].Type = "device"
+	refused, err := json.Marshal(Simulation{Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{string(refused): "its type changes",
+		`{"rules":{"namespaces":[{"name":"crm","type":"x"}]}}`: "unknown identity type",
+		`{"rule":{}}`: "unknown field", `{"class":"nope","rules":{"namespaces":[{"name":"crm",` +
+			`"type":"email"}]}}`: "no entity class"} {
+		code, answer := w.postTo(simulatePath, Options{}, body)
+		if code != 400 || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s, want %s", body, code, answer, want)
+		}
+	}
+}
+
 // getInto decodes the answer of a request that must succeed.
 func (w *world) getInto(target string, into any) {
 	w.t.Helper()

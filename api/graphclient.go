@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"net/http"
 	"net/url"
 	"strconv"
 )
@@ -44,4 +47,19 @@ func (c *Client) Explain(ctx context.Context, q GraphQuery, from, to string) ([]
 // daemon reads.
 func (c *Client) Top(ctx context.Context, q GraphQuery) ([]byte, error) {
 	return c.answer(c.ask(ctx, c.slow, topPath+"?"+q.values().Encode()))
+}
+
+// Simulate returns, as JSON, what other rules would do to the graph of a class. It waits for as
+// long as the daemon reads.
+func (c *Client) Simulate(ctx context.Context, s Simulation) ([]byte, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	request, err := c.request(ctx, http.MethodPost, simulatePath, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return c.answer(c.do(c.slow, request))
 }

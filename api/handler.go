@@ -47,7 +47,7 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 		graphPath + "/":   h.graphByPath,
 		controlPath + "/": bare(h.controlByID)}
 	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl),
-		backupPath: bare(h.postBackup)}
+		backupPath: bare(h.postBackup), simulatePath: bare(h.simulate)}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline
@@ -80,7 +80,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if route, ok := h.post[path]; ok {
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", "POST")
-			writeError(w, http.StatusMethodNotAllowed, "this path takes orders: use POST")
+			writeError(w, http.StatusMethodNotAllowed, "use POST here")
 			return
 		}
 		route(w, r)

@@ -29,35 +29,36 @@ func (t *trial) form(id profile.ID) { t.ahead[id] = true }
 
 // RulesEffect is what rules would change.
 type RulesEffect struct {
-	Class          string
-	Identities     int
-	ClustersBefore int
-	ClustersAfter  int
-	Split          int // clusters whose identities would not stay together
-	Merged         int // clusters that would hold identities of several
-	Renamed        int // profiles that would go on under another id
-	Moved          int // identities whose profile would change
-	LargestBefore  int // identities in the largest cluster
-	LargestAfter   int
-	Hubs           int // identities that would become hubs
-	Contested      int // that would belong to nobody since two claim them
-	Blocked        int // whose value would be blocked
-	Heard          int // silent ones that would link again
-	Examples       []ClusterExample
+	Class          string `json:"class"`
+	Identities     int    `json:"identities"`
+	ClustersBefore int    `json:"clusters_before"`
+	ClustersAfter  int    `json:"clusters_after"`
+	Split          int    `json:"split"`          // clusters that would not stay together
+	Merged         int    `json:"merged"`         // clusters that would hold identities of several
+	Renamed        int    `json:"renamed"`        // profiles that would only get another id
+	Moved          int    `json:"moved"`          // identities whose profile would change
+	LargestBefore  int    `json:"largest_before"` // identities in the largest cluster
+	LargestAfter   int    `json:"largest_after"`
+	Hubs           int    `json:"hubs"`      // identities that would become hubs
+	Contested      int    `json:"contested"` // that would belong to nobody since two claim them
+	Blocked        int    `json:"blocked"`   // whose value would be blocked
+	Heard          int    `json:"heard"`     // silent ones that would link again
+
+	Examples []ClusterExample `json:"examples"` // the largest clusters that would change
 }
 
 // ClusterExample is a cluster that would change: what it is now, and what becomes of its
 // identities.
 type ClusterExample struct {
-	ID     profile.ID
-	Before []profile.Identity
-	After  []ClusterAfter
+	ID     string         `json:"profile"`
+	Before []string       `json:"identities"`
+	After  []ClusterAfter `json:"after"` // the largest first
 }
 
 // ClusterAfter is a cluster under other rules.
 type ClusterAfter struct {
-	ID      profile.ID
-	Members []profile.Identity
+	ID      string   `json:"profile"`
+	Members []string `json:"identities"`
 }
 
 // maxExamples bounds the examples of an effect.
@@ -265,34 +266,41 @@ func (e *RulesEffect) countSilence(before, now store.Silence) {
 // examples lists the largest clusters that would change.
 func (sh *Shard) examples(e *RulesEffect, r *store.Reader,
 	became map[profile.ID]map[profile.ID]bool) error {
+	var all []assigned
 	for id := range became {
 		before, err := r.Cluster(e.Class, id)
 		if err != nil {
 			return err
 		}
 		if before != nil {
-			e.Examples = append(e.Examples, ClusterExample{ID: id, Before: before.Members})
+			all = append(all, assigned{id, before.Members})
 		}
 	}
-	slices.SortFunc(e.Examples, func(a, b ClusterExample) int {
-		return cmp.Or(cmp.Compare(len(b.Before), len(a.Before)), bytes.Compare(a.ID[:], b.ID[:]))
-	})
-	e.Examples = e.Examples[:min(len(e.Examples), maxExamples)]
-	for i := range e.Examples {
-		example := &e.Examples[i]
-		for id := range became[example.ID] {
-			c, err := sh.state.cluster(e.Class, id)
+	sortLargest(all)
+	e.Examples = []ClusterExample{}
+	for _, c := range all[:min(len(all), maxExamples)] {
+		example := ClusterExample{ID: c.id.String(), Before: texts(c.members)}
+		var after []assigned
+		for id := range became[c.id] {
+			now, err := sh.state.cluster(e.Class, id)
 			if err != nil {
 				return err
 			}
-			example.After = append(example.After, ClusterAfter{id, c.members})
+			after = append(after, assigned{id, now.members})
 		}
-		slices.SortFunc(example.After, func(a, b ClusterAfter) int {
-			return cmp.Or(cmp.Compare(len(b.Members), len(a.Members)),
-				bytes.Compare(a.ID[:], b.ID[:]))
-		})
+		sortLargest(after)
+		for _, a := range after {
+			example.After = append(example.After, ClusterAfter{a.id.String(), texts(a.members)})
+		}
+		e.Examples = append(e.Examples, example)
 	}
 	return nil
+}
+
+func sortLargest(clusters []assigned) {
+	slices.SortFunc(clusters, func(a, b assigned) int {
+		return cmp.Or(cmp.Compare(len(b.members), len(a.members)), bytes.Compare(a.id[:], b.id[:]))
+	})
 }
 
 func largest(sizes map[int]int) int {

@@ -275,7 +275,8 @@ func TestGraphSimulate(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "events.txt: line 2:") {
 		t.Errorf("a broken file: %v", err)
 	}
-	for _, args := range [][]string{{"graph"}, {"graph", "simulate"}, {"graph", "show", "ann"},
+	for _, args := range [][]string{{"graph"}, {"graph", "show", "ann"},
+		{"graph", "simulate", "-c", config, "-o", "dot"}, {"graph", "simulate", "a", "b"},
 		{"graph", "explain", "crm:1"}, {"graph", "top", "-o", "xml"}, {"graph", "top", "-n", "0"},
 		{"graph", "simulate", "-c", config, events, "--class", "nope"}} {
 		if err := execute(args...); !errors.Is(err, errUsage) {
@@ -285,6 +286,26 @@ func TestGraphSimulate(t *testing.T) {
 	if err := execute("graph", "simulate", "-c", config, events+"x"); !errors.Is(err,
 		os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+func TestEffectText(t *testing.T) {
+	effect := &pipeline.RulesEffect{Class: "profile", Identities: 9, ClustersBefore: 2,
+		ClustersAfter: 3, Split: 1, Moved: 2, LargestBefore: 7, LargestAfter: 5, Blocked: 1,
+		Examples: []pipeline.ClusterExample{{ID: "p1", Before: make([]string, 7),
+			After: []pipeline.ClusterAfter{{ID: "p1", Members: []string{"crm:1", "crm:2"}}}}}}
+	var b strings.Builder
+	if err := effectText(&b, effect); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2 now, 3 then", "7 now, 5 then", "split 1, merge 0", "1 blocked",
+		"  p1 (7)\n    -> p1 (2): crm:1  crm:2\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if got := someOf(make([]string, 9)); !strings.HasSuffix(got, "and 3 more") {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,48 +11,123 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"selfsame/api"
 	"selfsame/config"
 	"selfsame/identity"
+	"selfsame/pipeline"
 	"selfsame/profile"
 )
 
 func newGraphSimulate() *cobra.Command {
 	f := &graphFlags{}
 	c := &cobra.Command{
-		Use:   "simulate FILE",
-		Short: "Show which clusters a file of events makes, without any store",
-		Long: `Reads a text file, or with "-" standard input, and shows the clusters that its
-events make under the namespaces of the configuration. Each line is an event: the identities that
-were seen together, as NAMESPACE:VALUE, separated by blanks. The time of an event is the number of
-its line, or what a word such as @17 says. Empty lines, and lines that begin with #, say nothing.
-No daemon is asked, and nothing is changed.`,
-		Example: "  selfsame graph simulate events.txt\n" +
+		Use:   "simulate [FILE]",
+		Short: "Show what the namespaces of a configuration would do to the graph, or to a file",
+		Long: `Without a file: asks a running daemon what would become of its clusters under the
+namespaces and max_identities of this configuration, before they are put in force: how many would
+split or merge, and the largest of them. The daemon decides all its clusters anew, in a snapshot,
+and changes nothing.
+
+With a file, or "-" for standard input: shows the clusters that its events make under the
+namespaces. Each line is an event: the identities that were seen together, as NAMESPACE:VALUE,
+separated by blanks. The time of an event is the number of its line, or what a word such as @17
+says. Empty lines, and lines that begin with #, say nothing. No daemon is asked.`,
+		Example: "  selfsame graph simulate --config new.yaml\n" +
+			"  selfsame graph simulate events.txt\n" +
 			"  echo 'crm:1 cookie:a' | selfsame graph simulate - -o json",
-		Args: exactly(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args: atMost(1),
+		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
+			}
+			if len(args) == 0 {
+				return simulateLive(c.Context(), f)
 			}
 			return simulate(f, args[0])
 		},
 	}
-	f.add(c)
+	f.addDaemon(c)
 	return c
+}
+
+// simulateLive asks a daemon what the rules of the configuration would change.
+func simulateLive(ctx context.Context, f *graphFlags) error {
+	if f.form == formDOT {
+		return fmt.Errorf("%w: --output dot is for a file of events", errUsage)
+	}
+	entity, err := f.entity()
+	if err != nil {
+		return err
+	}
+	client, err := apiClient(f.path, f.address)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Simulate(ctx, api.Simulation{Class: entity.Name,
+		Rules: pipeline.RulesTextOf(entity.Rules)})
+	return printGraph(f.form, answer, err, graphPrinter[pipeline.RulesEffect]{text: effectText})
+}
+
+// entity is the entity class asked for, as the configuration has it.
+func (f *graphFlags) entity() (*pipeline.Entity, error) {
+	cfg, err := config.LoadOffline(f.path)
+	if err != nil {
+		return nil, err
+	}
+	model, err := cfg.Model()
+	if err != nil {
+		return nil, err
+	}
+	entity := model.Entity(f.query.Class)
+	if entity == nil {
+		return nil, fmt.Errorf("%w: %s has no entity class %q", errUsage, f.path, f.query.Class)
+	}
+	return entity, nil
+}
+
+// effectText prints what rules would change for people.
+func effectText(w io.Writer, e *pipeline.RulesEffect) error {
+	fmt.Fprintf(w, "class       %s, %d identities\n", e.Class, e.Identities)
+	fmt.Fprintf(w, "clusters    %d now, %d then\n", e.ClustersBefore, e.ClustersAfter)
+	fmt.Fprintf(w, "largest     %d now, %d then\n", e.LargestBefore, e.LargestAfter)
+	fmt.Fprintf(w, "would split %d, merge %d, only change their id %d\n", e.Split, e.Merged,
+		e.Renamed)
+	fmt.Fprintf(w, "identities  %d would change their profile\n", e.Moved)
+	fmt.Fprintf(w, "silent      %d more hubs, %d contested, %d blocked; %d link again\n", e.Hubs,
+		e.Contested, e.Blocked, e.Heard)
+	if len(e.Examples) > 0 {
+		fmt.Fprintln(w, "\nthe largest clusters that would change:")
+	}
+	for i := range e.Examples {
+		example := &e.Examples[i]
+		fmt.Fprintf(w, "  %s (%d)\n", example.ID, len(example.Before))
+		for _, after := range example.After {
+			fmt.Fprintf(w, "    -> %s (%d): %s\n", after.ID, len(after.Members),
+				someOf(after.Members))
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// someOf lists a few identities.
+func someOf(ids []string) string {
+	const few = 6
+	names := make([]string, 0, few+1)
+	for _, id := range ids[:min(len(ids), few)] {
+		names = append(names, printable(id))
+	}
+	if len(ids) > few {
+		names = append(names, fmt.Sprintf("and %d more", len(ids)-few))
+	}
+	return strings.Join(names, "  ")
 }
 
 // simulate plays a file of events through the rules of the configuration.
 func simulate(f *graphFlags, path string) error {
-	cfg, err := config.LoadOffline(f.path)
+	entity, err := f.entity()
 	if err != nil {
 		return err
-	}
-	model, err := cfg.Model()
-	if err != nil {
-		return err
-	}
-	entity := model.Entity(f.query.Class)
-	if entity == nil {
-		return fmt.Errorf("%w: %s has no entity class %q", errUsage, f.path, f.query.Class)
 	}
 	text, err := readText(path)
 	if err != nil {
