@@ -40,30 +40,22 @@ type View interface {
 	Members(id profile.Identity) ([]profile.Identity, error)
 }
 
+// OrderedView is a View that keeps the links of identities that have many in the order of the walk.
+// Decide asks it first.
+type OrderedView interface {
+	View
+	// Adjacency returns the live links of id, nil where they are few: Links then has them.
+	Adjacency(id profile.Identity) (*Adjacency, error)
+}
+
 // Decision is the outcome of [Rules.Decide].
 type Decision struct {
 	// Clusters are what the identities of the region belong to now: a partition of the former
 	// clusters of the ends, and of those that the decision widened to. Each is sorted, and so are
 	// they; one that did not change is among them too.
-	Clusters [][]profile.Identity
-	// LeftOut are the links that were looked at and not accepted, in the order of the walk: all of
-	// the former clusters of the ends, and of those that the decision widened to all but some
-	// that were left out before too.
-	LeftOut []LeftOut
-
+	Clusters     [][]profile.Identity
 	LinksDecided int // links that were looked at
 	Region       int // identities in Clusters
-}
-
-// LeftOut is a link that stays out because accepting it would break a rule.
-type LeftOut struct {
-	Link Link
-	// Rule is one that would be broken. Where several are, the choice depends on the region; ask
-	// [Rules.Why] for the fixed answer.
-	Rule Rule
-	// Conflict names one identity on the side of A and one on the side of B that the rule keeps
-	// apart. Both are zero where only the size of the cluster counts.
-	Conflict [2]profile.Identity
 }
 
 // Decide decides again what the links and orders between ends changed: any number of them, added,
@@ -76,13 +68,8 @@ func (r *Rules) Decide(v View, ends ...profile.Identity) (Decision, error) {
 			return Decision{}, fmt.Errorf("deciding links: %w", err)
 		}
 	}
-	slices.SortFunc(w.todo, w.compare)
-	for len(w.todo) > 0 {
-		e := w.todo[0]
-		w.todo = w.todo[1:]
-		if err := w.decide(e); err != nil {
-			return Decision{}, fmt.Errorf("deciding links: %w", err)
-		}
+	if err := w.run(); err != nil {
+		return Decision{}, fmt.Errorf("deciding links: %w", err)
 	}
 	return w.decision(), nil
 }

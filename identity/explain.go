@@ -119,12 +119,11 @@ func (w *walk) forest(n int32, at *edge) (*tree, error) {
 			return nil, err
 		}
 		w.nodes[m].group = w.newGroup(m)
-		for _, e := range w.nodes[m].edges {
-			same := w.nodes[e.a].home == w.nodes[e.b].home
-			if same && e.a == m && (at == nil || w.compare(e, *at) < 0) {
+		w.within(m, at, func(e edge) {
+			if e.a == m {
 				inside = append(inside, e)
 			}
-		}
+		})
 	}
 	slices.SortFunc(inside, w.compare)
 	accepted := make(map[int32][]edge, len(home))

@@ -9,45 +9,71 @@ import (
 )
 
 // Graph is a whole identity graph in memory: the link set and the clusters, kept up by
-// [Rules.Decide]. It serves simulations and tests, and is a [View]. Not safe for concurrent use.
+// [Rules.Decide]. It serves simulations and tests, and is an [OrderedView]. Not safe for concurrent
+// use.
 type Graph struct {
 	rules   *Rules
 	links   map[profile.Identity]map[profile.Identity]int64 // both directions
+	crowd   map[profile.Identity]int                        // neighbours that make a hub
+	hubs    map[profile.Identity]int                        // and assertions since it is one
 	orders  map[profile.Identity]Orders                     // both directions
 	members map[profile.Identity][]profile.Identity         // of clusters larger than one
 	known   map[profile.Identity]struct{}
+	many    int // links above which Adjacency answers
+	wide    map[profile.Identity]*Adjacency
 }
+
+// manyLinks is the number of links above which a Graph keeps them in order for a decision.
+const manyLinks = 64
 
 // NewGraph returns an empty graph.
 func NewGraph(r *Rules) *Graph {
 	return &Graph{
 		rules:   r,
 		links:   make(map[profile.Identity]map[profile.Identity]int64),
+		crowd:   make(map[profile.Identity]int),
+		hubs:    make(map[profile.Identity]int),
 		orders:  make(map[profile.Identity]Orders),
 		members: make(map[profile.Identity][]profile.Identity),
 		known:   make(map[profile.Identity]struct{}),
+		many:    manyLinks,
+		wide:    make(map[profile.Identity]*Adjacency),
 	}
 }
 
 // Assert adds what a record with these identities, at that time, says: all its links. A link that
-// exists keeps the later of both times. changed is false where no cluster can have changed.
+// exists keeps the later of both times; links with a hub are only counted. changed is false where
+// no cluster can have changed.
 func (g *Graph) Assert(all []profile.Identity, time int64) (d Decision, changed bool, err error) {
 	for _, id := range all {
 		g.known[id] = struct{}{}
 	}
-	var ends []profile.Identity
+	muted := g.mutedAmong(all)
+	var fresh [][2]profile.Identity
 	for _, pair := range g.rules.Links(all) {
+		if g.countHubs(pair) {
+			continue
+		}
 		if old, ok := g.links[pair[0]][pair[1]]; ok && old >= time {
 			continue
 		}
 		g.set(pair[0], pair[1], time)
-		g.set(pair[1], pair[0], time)
+		fresh = append(fresh, pair)
+	}
+	var ends []profile.Identity
+	for _, pair := range fresh {
 		inside, err := g.rules.Inside(g, pair[0], pair[1])
 		if err != nil {
 			return Decision{}, false, err
 		}
-		if !inside {
+		if !inside && !g.muted(pair[0]) && !g.muted(pair[1]) {
 			ends = append(ends, pair[0], pair[1])
+		}
+	}
+	for _, id := range all {
+		if !muted[id] && g.muted(id) {
+			members, _ := g.Members(id)
+			ends = append(ends, members...)
 		}
 	}
 	if len(ends) == 0 {
@@ -63,13 +89,30 @@ func (g *Graph) Retract(a, b profile.Identity) (d Decision, changed bool, err er
 	if _, ok := g.links[a][b]; !ok {
 		return Decision{}, false, nil
 	}
-	delete(g.links[a], b)
-	delete(g.links[b], a)
+	pair := []profile.Identity{a, b}
+	muted := g.mutedAmong(pair)
 	inside, err := g.rules.Inside(g, a, b)
-	if err != nil || !inside {
+	if err != nil {
 		return Decision{}, false, err
 	}
-	d, err = g.decide([]profile.Identity{a, b})
+	g.unset(a, b)
+	var ends []profile.Identity
+	if inside && !muted[a] && !muted[b] {
+		ends = append(ends, a, b)
+	}
+	for _, id := range pair {
+		if !muted[id] || g.muted(id) {
+			continue
+		}
+		ends = append(ends, id) // all its links count again
+		for other := range g.links[id] {
+			ends = append(ends, other)
+		}
+	}
+	if len(ends) == 0 {
+		return Decision{}, false, nil
+	}
+	d, err = g.decide(ends)
 	return d, true, err
 }
 
@@ -113,8 +156,14 @@ func (g *Graph) Orders(id profile.Identity) (Orders, error) { return g.orders[id
 
 // Links implements [View].
 func (g *Graph) Links(id profile.Identity) ([]Link, error) {
+	if g.muted(id) {
+		return nil, nil
+	}
 	links := make([]Link, 0, len(g.links[id]))
 	for other, time := range g.links[id] {
+		if g.muted(other) {
+			continue
+		}
 		link := Link{A: id, B: other, Time: time}
 		if other.Compare(id) < 0 {
 			link.A, link.B = other, id
@@ -122,6 +171,23 @@ func (g *Graph) Links(id profile.Identity) ([]Link, error) {
 		links = append(links, link)
 	}
 	return links, nil
+}
+
+// Adjacency implements [OrderedView].
+func (g *Graph) Adjacency(id profile.Identity) (*Adjacency, error) {
+	if len(g.links[id]) <= g.many {
+		return nil, nil
+	}
+	quiet := len(g.hubs) == 0 && !g.rules.contest // else links can fall silent at any time
+	if wide := g.wide[id]; wide != nil && quiet {
+		return wide, nil
+	}
+	links, _ := g.Links(id)
+	wide, err := g.rules.NewAdjacency(id, links)
+	if quiet {
+		g.wide[id] = wide
+	}
+	return wide, err
 }
 
 // Members implements [View].
@@ -181,13 +247,6 @@ func (g *Graph) everyLink(id profile.Identity) []Link {
 		}
 	}
 	return all
-}
-
-func (g *Graph) set(from, to profile.Identity, time int64) {
-	if g.links[from] == nil {
-		g.links[from] = make(map[profile.Identity]int64)
-	}
-	g.links[from][to] = time
 }
 
 func (g *Graph) decide(ends []profile.Identity) (Decision, error) {

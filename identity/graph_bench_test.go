@@ -48,6 +48,43 @@ func BenchmarkAssert(b *testing.B) {
 	report(b, "ns", took)
 }
 
+// BenchmarkStorm puts 50,000 anonymous cookies onto one person, newest first, last or in any order:
+// all but 49 of their links stay out, and an assertion looks at few of them.
+func BenchmarkStorm(b *testing.B) {
+	rules, err := NewRules([]Namespace{
+		{Name: "crm", Type: CrossDevice, Unique: true}, {Name: "cookie", Type: Cookie},
+	}, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const cookies = 50_000
+	times := map[string]func(int) int64{
+		"rising":  func(i int) int64 { return int64(i) },
+		"falling": func(i int) int64 { return int64(cookies - i) },
+		"mixed":   func(i int) int64 { return int64(i * 7919 % cookies) },
+	}
+	for _, name := range []string{"rising", "falling", "mixed"} {
+		b.Run(name, func(b *testing.B) {
+			var decided []int
+			for b.Loop() {
+				graph := NewGraph(rules)
+				decided = decided[:0]
+				for i := range cookies {
+					d, _, err := graph.Assert([]profile.Identity{
+						{Namespace: "crm", Value: "1"},
+						{Namespace: "cookie", Value: fmt.Sprint(i)}}, times[name](i))
+					if err != nil {
+						b.Fatal(err)
+					}
+					decided = append(decided, d.LinksDecided)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*cookies), "ns/assertion")
+			report(b, "links", decided)
+		})
+	}
+}
+
 // population is a stream of records: people with a customer number, addresses, phones and 1 to 12
 // cookies, most of them seen with a login several times, in random order.
 func population(random *rand.Rand, people int) [][]profile.Identity {

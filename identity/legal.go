@@ -128,27 +128,3 @@ func (w *walk) forbidden(a, b *group) (pair [2]profile.Identity) {
 	}
 	return pair
 }
-
-// conflict names an identity of a and one of b that the rule keeps apart, zeroes where only the
-// size counts.
-func (w *walk) conflict(a, b *group, rule Rule) [2]profile.Identity {
-	if rule.Kind == RuleForbidden {
-		return w.forbidden(a, b)
-	}
-	return [2]profile.Identity{w.holder(a, rule), w.holder(b, rule)}
-}
-
-// holder returns the smallest identity of g that the rule counts, zero where it counts all.
-func (w *walk) holder(g *group, rule Rule) profile.Identity {
-	var least profile.Identity
-	if rule.Kind == RuleMax {
-		return least
-	}
-	for _, m := range g.members {
-		id := w.nodes[m].id
-		if id.Namespace == rule.Namespace && (least.IsZero() || id.Compare(least) < 0) {
-			least = id
-		}
-	}
-	return least
-}

@@ -17,7 +17,7 @@ func (w *walk) node(id profile.Identity) int32 {
 	fresh := node{id: id, rank: int32(len(w.rules.spaces) + 1), limit: -1, home: -1, class: -1}
 	if s := w.rules.byName[id.Namespace]; s != nil {
 		fresh.rank, fresh.limit = int32(s.rank), int32(s.limited)
-		fresh.mute = s.Type == NonPerson
+		fresh.mute = w.rules.mute(id)
 	}
 	w.nodes = append(w.nodes, fresh)
 	w.index[id] = n
@@ -52,7 +52,7 @@ func (w *walk) home(n int32) ([]int32, error) {
 }
 
 // readEdges reads the orders and links of node n. Links of things that never link do not count. A
-// link that is forced too is walked as the forced one.
+// link that is forced too comes twice; nothing depends on the later one.
 func (w *walk) readEdges(n int32) error {
 	if w.nodes[n].read {
 		return nil
@@ -60,24 +60,20 @@ func (w *walk) readEdges(n int32) error {
 	if err := w.readOrders(n); err != nil {
 		return err
 	}
-	links, err := w.view.Links(w.nodes[n].id)
-	if err != nil {
-		return err
-	}
 	edges, err := w.forcedEdges(n)
 	if err != nil {
 		return err
 	}
-	forced := len(edges)
-	edges = slices.Grow(edges, len(links))
-	for _, link := range links {
-		e, counts, err := w.edgeOf(n, link)
+	if ordered, ok := w.view.(OrderedView); ok {
+		wide, err := ordered.Adjacency(w.nodes[n].id)
 		if err != nil {
 			return err
 		}
-		same := func(f edge) bool { return f.a == e.a && f.b == e.b }
-		if counts && !slices.ContainsFunc(edges[:forced], same) {
-			edges = append(edges, e)
+		w.nodes[n].wide = wide
+	}
+	if w.nodes[n].wide == nil {
+		if edges, err = w.appendEdges(edges, n); err != nil {
+			return err
 		}
 	}
 	slices.SortFunc(edges, w.compare)
@@ -85,26 +81,44 @@ func (w *walk) readEdges(n int32) error {
 	return nil
 }
 
+// appendEdges reads the links of node n.
+func (w *walk) appendEdges(edges []edge, n int32) ([]edge, error) {
+	links, err := w.view.Links(w.nodes[n].id)
+	if err != nil {
+		return nil, err
+	}
+	edges = slices.Grow(edges, len(links))
+	for _, link := range links {
+		e, counts, err := w.edgeOf(n, link)
+		if err != nil {
+			return nil, err
+		}
+		if counts {
+			edges = append(edges, e)
+		}
+	}
+	return edges, nil
+}
+
 // edgeOf turns a link of node n into an edge; counts is false where an end never links.
 func (w *walk) edgeOf(n int32, link Link) (e edge, counts bool, err error) {
-	id := w.nodes[n].id
-	other := link.B
-	if other == id {
-		other = link.A
-	}
-	if link.A.Compare(link.B) >= 0 || link.A != id && link.B != id {
-		return edge{}, false, fmt.Errorf("%w: a link is not one of the identity asked for",
-			errInconsistent)
+	other, err := link.other(w.nodes[n].id)
+	if err != nil {
+		return edge{}, false, err
 	}
 	m := w.node(other)
 	if w.nodes[n].mute || w.nodes[m].mute {
 		return edge{}, false, nil
 	}
-	a, b := n, m
-	if link.A != id {
-		a, b = m, n
+	return w.edgeBetween(n, m, link.Time), true, nil
+}
+
+// edgeBetween is the edge of a link between nodes m and n.
+func (w *walk) edgeBetween(m, n int32, time int64) edge {
+	if w.nodes[n].id.Compare(w.nodes[m].id) < 0 {
+		m, n = n, m
 	}
-	return w.edge(a, b, link.Time), true, nil
+	return w.edge(m, n, time)
 }
 
 // edge works out the place of a link in the walk.

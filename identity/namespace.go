@@ -32,6 +32,15 @@ type Namespace struct {
 	Blocked []string
 	// BlockedPatterns are RE2 expressions that block the values they match from end to end.
 	BlockedPatterns []string
+	// HubDegree is the number of different neighbours of its own or a stronger namespace above which
+	// an identity is a hub and stops linking. 0 is the default of the type, [HubsOff] no limit.
+	HubDegree int
+	// HubExempt are values that are never hubs.
+	HubExempt []string
+	// DropContested lets an identity that two values of one stronger unique namespace claim, by
+	// links of its own, belong to neither. Else the newest claim wins.
+	DropContested bool
+
 	// NoDefaultBlocked leaves the default blocked values out. An empty value stays blocked.
 	NoDefaultBlocked bool
 }
@@ -103,7 +112,7 @@ func (n *Namespace) validate() error {
 			wrong("blocked pattern: %w", err)
 		}
 	}
-	errs = append(errs, n.validateRegion())
+	errs = append(errs, n.validateRegion(), n.validateHubs())
 	return errors.Join(errs...)
 }
 

@@ -22,6 +22,7 @@ type Resolved struct {
 	Primary profile.Identity
 	All     []profile.Identity // sorted, distinct, those that never link included
 	Blocked int                // claims that were ignored because their value is blocked
+	Flagged []profile.Identity // those with the primary flag
 }
 
 // ResolveRecord resolves the claims of a record of current state. The primary identity is the one
@@ -32,14 +33,18 @@ type Resolved struct {
 // namespace is named), *InvalidError for more than [MaxRecordIdentities] different identities,
 // *[ConflictError] (the strongest namespace is named), ErrMissing. Blocked claims count for none.
 func (r *Rules) ResolveRecord(claims []Claim) (Resolved, error) {
-	res, flagged, err := r.resolve(claims)
+	res, err := r.resolve(claims)
 	if err != nil {
 		return Resolved{}, err
 	}
-	if len(flagged) == 0 {
+	return r.ownerOfRecord(res)
+}
+
+func (r *Rules) ownerOfRecord(res Resolved) (Resolved, error) {
+	if len(res.Flagged) == 0 {
 		return Resolved{}, ErrMissing
 	}
-	res.Primary = slices.MinFunc(flagged, r.compareStrength)
+	res.Primary = slices.MinFunc(res.Flagged, r.compareStrength)
 	return res, nil
 }
 
@@ -47,26 +52,47 @@ func (r *Rules) ResolveRecord(claims []Claim) (Resolved, error) {
 // present; of several values in it the one flagged primary, else the smallest. Checks are those of
 // [Rules.ResolveRecord].
 func (r *Rules) ResolveEvent(claims []Claim) (Resolved, error) {
-	res, flagged, err := r.resolve(claims)
+	res, err := r.resolve(claims)
 	if err != nil {
 		return Resolved{}, err
 	}
+	return r.ownerOfEvent(res)
+}
+
+// RecordWithout leaves identities of a record out, as if their values were blocked, and finds its
+// primary identity anew; [ErrMissing] where there is none left.
+func (r *Rules) RecordWithout(res Resolved, out func(profile.Identity) bool) (Resolved, error) {
+	return r.ownerOfRecord(res.without(out))
+}
+
+// EventWithout is RecordWithout for an event.
+func (r *Rules) EventWithout(res Resolved, out func(profile.Identity) bool) (Resolved, error) {
+	return r.ownerOfEvent(res.without(out))
+}
+
+func (res Resolved) without(out func(profile.Identity) bool) Resolved {
+	all := slices.DeleteFunc(slices.Clone(res.All), out)
+	res.Blocked += len(res.All) - len(all)
+	res.All, res.Flagged = all, slices.DeleteFunc(slices.Clone(res.Flagged), out)
+	return res
+}
+
+func (r *Rules) ownerOfEvent(res Resolved) (Resolved, error) {
 	if len(res.All) == 0 {
 		return Resolved{}, ErrMissing
 	}
 	res.Primary = slices.MinFunc(res.All, func(a, b profile.Identity) int {
 		return cmp.Or(
 			cmp.Compare(r.Rank(a.Namespace), r.Rank(b.Namespace)),
-			-compareBool(slices.Contains(flagged, a), slices.Contains(flagged, b)),
+			-compareBool(slices.Contains(res.Flagged, a), slices.Contains(res.Flagged, b)),
 			a.Compare(b),
 		)
 	})
 	return res, nil
 }
 
-// resolve normalises all claims and checks what records and events have in common. flagged are the
-// identities with the primary flag.
-func (r *Rules) resolve(claims []Claim) (res Resolved, flagged []profile.Identity, err error) {
+// resolve normalises all claims and checks what records and events have in common.
+func (r *Rules) resolve(claims []Claim) (res Resolved, err error) {
 	res.All = make([]profile.Identity, 0, len(claims))
 	var invalid *InvalidError
 	for i := range claims {
@@ -81,15 +107,15 @@ func (r *Rules) resolve(claims []Claim) (res Resolved, flagged []profile.Identit
 		}
 		res.All = append(res.All, id)
 		if claims[i].Primary {
-			flagged = append(flagged, id)
+			res.Flagged = append(res.Flagged, id)
 		}
 	}
 	if invalid != nil {
-		return Resolved{}, nil, invalid
+		return Resolved{}, invalid
 	}
 	slices.SortFunc(res.All, profile.Identity.Compare)
 	res.All = slices.Compact(res.All)
-	return res, flagged, r.checkSet(res.All)
+	return res, r.checkSet(res.All)
 }
 
 // worse keeps the error to report, so that it does not depend on the order of the claims.

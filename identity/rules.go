@@ -23,6 +23,7 @@ type Rules struct {
 	byName  map[string]*space
 	limited []*space // those with a limit, by rank; a cluster is tallied by position in this list
 	max     int
+	contest bool // a namespace has DropContested
 }
 
 // space is a declared namespace, made ready for use.
@@ -32,6 +33,7 @@ type space struct {
 	limited int // position in Rules.limited, -1 without a limit
 	change  []func(string) string
 	blocked blocklist
+	exempt  map[string]bool // values that are never hubs
 }
 
 // NewRules checks the declaration and makes it ready for use. The order of namespaces is their
@@ -72,9 +74,7 @@ func (r *Rules) declare(n Namespace) error {
 	if n.Unique {
 		n.Limit = 1
 	}
-	n.Normalize = slices.Clone(n.Normalize)
-	n.Blocked = slices.Clone(n.Blocked)
-	n.BlockedPatterns = slices.Clone(n.BlockedPatterns)
+	n.cloneLists()
 	s := &space{Namespace: n, rank: len(r.spaces) + 1, limited: -1, change: changes(&n)}
 	s.blocked = newBlocklist(s)
 	if n.Limit > 0 {
@@ -82,8 +82,9 @@ func (r *Rules) declare(n Namespace) error {
 		r.limited = append(r.limited, s)
 	}
 	r.spaces = append(r.spaces, s)
+	r.contest = r.contest || s.DropContested
 	r.byName[n.Name] = s
-	return nil
+	return r.exemptions(s)
 }
 
 // Namespace returns the declaration of name. It must not be modified.

@@ -17,9 +17,9 @@ func TestUniteAgreesWithDecide(t *testing.T) {
 	taken := 0
 	for range 300 {
 		rules, err := NewRules([]Namespace{
-			{Name: "a", Type: CrossDevice, Unique: true},
-			{Name: "b", Type: Email, Limit: 2},
-			{Name: "c", Type: Cookie},
+			{Name: "a", Type: CrossDevice, Unique: true, HubDegree: HubsOff},
+			{Name: "b", Type: Email, Limit: 2, HubDegree: HubsOff},
+			{Name: "c", Type: Cookie, HubDegree: HubsOff},
 		}, 4+rnd.IntN(6))
 		if err != nil {
 			t.Fatal(err)

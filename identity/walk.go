@@ -50,11 +50,18 @@ type node struct {
 	ordered bool   // orders are read, and class is known
 	class   int32  // what it is forced together with: a node of it; -1 where nothing
 
-	home   int32  // its cluster before the change, as position in walk.homes; -1 until read
-	group  *group // its cluster at this point of the walk; nil outside the region
-	edges  []edge // its links in the order of the walk, once read
-	read   bool   // edges are read
-	marked int    // the last search of reach that got here
+	home   int32      // its cluster before the change, as position in walk.homes; -1 until read
+	group  *group     // its cluster at this point of the walk; nil outside the region
+	edges  []edge     // its links in the order of the walk, once read; of a wide one the forced
+	wide   *Adjacency // its other links, where they are too many to make edges of all
+	read   bool       // edges and wide are read
+	marked int        // the last search of reach that got here
+}
+
+// cursor goes through the links of a wide node that are still to be decided.
+type cursor struct {
+	node int32
+	next int // position in Adjacency.ends, downwards
 }
 
 // walk is one run of Decide. Its region are the nodes with a group.
@@ -64,8 +71,8 @@ type walk struct {
 	nodes    []node
 	index    map[profile.Identity]int32
 	homes    [][]int32
-	todo     []edge // links of the region that are to be decided, in order
-	out      []LeftOut
+	todo     []edge   // links of the region that are to be decided, in order
+	cursors  []cursor // and those of its wide nodes
 	decided  int
 	searches int
 }
@@ -74,11 +81,66 @@ func newWalk(r *Rules, v View) *walk {
 	return &walk{rules: r, view: v, index: make(map[profile.Identity]int32)}
 }
 
+// run decides what there is to be decided, in the order of the walk.
+func (w *walk) run() error {
+	slices.SortFunc(w.todo, w.compare)
+	last := edge{a: -1, b: -1}
+	for {
+		e, ok := w.next()
+		if !ok {
+			return nil
+		}
+		if e == last {
+			continue
+		}
+		if err := w.decide(e); err != nil {
+			return err
+		}
+		last = e
+	}
+}
+
+// next takes the first of the links that are to be decided. A link between two nodes of the region
+// can come twice, one after the other.
+func (w *walk) next() (e edge, ok bool) {
+	best := -1
+	if len(w.todo) > 0 {
+		e, ok = w.todo[0], true
+	}
+	for i := 0; i < len(w.cursors); i++ {
+		c := &w.cursors[i]
+		if c.next < 0 || w.full(w.nodes[c.node].group) {
+			w.cursors = slices.Delete(w.cursors, i, i+1)
+			i--
+			continue
+		}
+		if f := w.wideEdge(c.node, c.next); !ok || w.compare(f, e) < 0 {
+			e, ok, best = f, true, i
+		}
+	}
+	switch {
+	case best >= 0:
+		w.cursors[best].next--
+	case ok:
+		w.todo = w.todo[1:]
+	}
+	return e, ok
+}
+
+// wideEdge is a link of a wide node.
+func (w *walk) wideEdge(n int32, at int) edge {
+	far := &w.nodes[n].wide.ends[at]
+	return w.edgeBetween(n, w.node(far.other), far.time)
+}
+
+// full reports whether nothing can join g any more. All links to elsewhere then stay out.
+func (w *walk) full(g *group) bool { return g != nil && len(g.members) >= w.rules.max }
+
 // decide accepts e or leaves it out. At least one end of e is in the region.
 func (w *walk) decide(e edge) error {
 	w.decided++
 	a, b := w.nodes[e.a].group, w.nodes[e.b].group
-	if a != nil && a == b {
+	if a != nil && a == b || w.full(a) || w.full(b) {
 		return nil
 	}
 	var err error
@@ -94,8 +156,7 @@ func (w *walk) decide(e edge) error {
 	if err != nil {
 		return err
 	}
-	if rule, broken := w.breaks(a, b); broken {
-		w.out = append(w.out, LeftOut{w.link(e), rule, w.conflict(a, b, rule)})
+	if _, broken := w.breaks(a, b); broken {
 		return nil
 	}
 	if outside >= 0 { // an outside decision flips
@@ -123,26 +184,68 @@ func (w *walk) take(n int32, at *edge) error {
 			return err
 		}
 		w.nodes[m].group = w.newGroup(m)
-		for _, e := range w.nodes[m].edges {
-			w.takeEdge(m, e, at)
+	}
+	for _, m := range home {
+		if at != nil {
+			w.within(m, at, func(e edge) { w.join(e.a, e.b) })
 		}
+		w.queue(m, at)
 	}
 	return nil
 }
 
-// takeEdge handles a link of m, which is being taken. Where the other end is in the region already
-// the link was handled from there, unless that end was taken in this same call.
-func (w *walk) takeEdge(m int32, e edge, at *edge) {
-	other := e.a + e.b - m
-	inside := w.nodes[other].home == w.nodes[m].home
-	taken := w.nodes[other].group != nil
-	switch {
-	case at == nil || w.compare(e, *at) > 0:
-		if !taken {
-			w.todo = append(w.todo, e)
+// queue puts the links of m after point at among those to be decided. Where the other end is in the
+// region already, they can be there.
+func (w *walk) queue(m int32, at *edge) {
+	edges := w.nodes[m].edges
+	if at != nil {
+		first, _ := slices.BinarySearchFunc(edges, *at, w.compare)
+		if first < len(edges) && w.compare(edges[first], *at) == 0 {
+			first++
 		}
-	case inside && taken:
-		w.join(m, other)
+		edges = edges[first:]
+	}
+	w.todo = append(w.todo, edges...)
+	if wide := w.nodes[m].wide; wide != nil {
+		w.cursors = append(w.cursors, cursor{m, w.wideBefore(m, at) - 1})
+	}
+}
+
+// wideBefore returns how many of the other links of a wide node come after point at of the walk.
+func (w *walk) wideBefore(m int32, at *edge) int {
+	wide := w.nodes[m].wide
+	if at == nil {
+		return len(wide.ends)
+	}
+	n, _ := slices.BinarySearchFunc(wide.ends, *at, func(far end, at edge) int {
+		return w.compare(at, w.edgeBetween(m, w.node(far.other), far.time))
+	})
+	return n
+}
+
+// within calls fn for each link of m that stays in its home and comes before point at of the walk;
+// all of them where at is nil.
+func (w *walk) within(m int32, at *edge, fn func(edge)) {
+	for _, e := range w.nodes[m].edges {
+		if at != nil && w.compare(e, *at) >= 0 {
+			break
+		}
+		if w.nodes[e.a].home == w.nodes[e.b].home {
+			fn(e)
+		}
+	}
+	wide := w.nodes[m].wide
+	if wide == nil {
+		return
+	}
+	for _, other := range w.homes[w.nodes[m].home] {
+		time, linked := wide.times[w.nodes[other].id]
+		if !linked {
+			continue
+		}
+		if e := w.edgeBetween(m, other, time); at == nil || w.compare(e, *at) < 0 {
+			fn(e)
+		}
 	}
 }
 
@@ -176,21 +279,18 @@ func (w *walk) reach(n int32, at edge, with *group) (*group, error) {
 
 // spread adds to found what m reaches in one step, within its home, before point at of the walk.
 func (w *walk) spread(found *group, m int32, at edge) error {
-	for _, e := range w.nodes[m].edges {
-		if w.compare(e, at) >= 0 {
-			return nil
-		}
+	var failed error
+	w.within(m, &at, func(e edge) {
 		other := e.a + e.b - m
-		if w.nodes[other].home != w.nodes[m].home || w.nodes[other].marked == w.searches {
-			continue
+		if w.nodes[other].marked == w.searches || failed != nil {
+			return
 		}
-		if err := w.readOrders(other); err != nil {
-			return err
+		if failed = w.readOrders(other); failed == nil {
+			w.nodes[other].marked = w.searches
+			found.add(other, &w.nodes[other])
 		}
-		w.nodes[other].marked = w.searches
-		found.add(other, &w.nodes[other])
-	}
-	return nil
+	})
+	return failed
 }
 
 // join makes one cluster of those of two nodes of the region.
@@ -210,7 +310,7 @@ func (w *walk) join(m, n int32) {
 
 // decision lists the region.
 func (w *walk) decision() Decision {
-	d := Decision{LeftOut: w.out, LinksDecided: w.decided}
+	d := Decision{LinksDecided: w.decided}
 	for n := range w.nodes {
 		g := w.nodes[n].group
 		if g == nil {

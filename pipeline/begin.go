@@ -237,7 +237,8 @@ func (p *Publisher) rebuilds() bool { return p.o.HoldUntil != nil && p.fresh }
 
 // clip takes positions back that lie beyond what the input holds now, or could never be reached.
 func (p *Publisher) clip(ctx context.Context, positions map[TopicPartition]int64) error {
-	for tp, next := range positions {
+	for _, tp := range slices.SortedFunc(maps.Keys(positions), TopicPartition.compare) {
+		next := positions[tp]
 		bounds, err := p.bounds(ctx, tp)
 		if errors.Is(err, ErrUnknownTopic) {
 			delete(positions, tp)
@@ -255,7 +256,8 @@ func (p *Publisher) clip(ctx context.Context, positions map[TopicPartition]int64
 func (p *Publisher) barrierOf(positions map[TopicPartition]int64) store.Barrier {
 	topics := p.shard.model.ConsumedTopics()
 	barrier := store.Barrier{}
-	for tp, next := range positions {
+	for _, tp := range slices.SortedFunc(maps.Keys(positions), TopicPartition.compare) {
+		next := positions[tp]
 		at, _ := p.shard.board.position(tp)
 		if slices.Contains(topics, tp.Topic) && at.Next < next {
 			barrier = append(barrier, store.Reached{Topic: tp.Topic, Partition: tp.Partition,

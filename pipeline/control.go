@@ -23,6 +23,8 @@ const (
 	ControlLink           ControlOp = "link"            // two identities are one self
 	ControlForbidLink     ControlOp = "forbid_link"     // two identities are never in one cluster
 	ControlUnlink         ControlOp = "unlink"          // void what was asserted about one
+	ControlBlockValue     ControlOp = "block_value"     // an identity never links, or does again
+	ControlResetHub       ControlOp = "reset_hub"       // a hub links again, from nothing
 	ControlDeleteProfile  ControlOp = "delete_profile"  // all data of a cluster
 	ControlDeleteFragment ControlOp = "delete_fragment" // of one record dataset and identity
 	ControlRemerge        ControlOp = "remerge"         // merge all profiles of a class anew
@@ -32,8 +34,8 @@ const (
 
 // ControlOps lists all operations.
 func ControlOps() []ControlOp {
-	return []ControlOp{ControlLink, ControlForbidLink, ControlUnlink, ControlDeleteProfile,
-		ControlDeleteFragment, ControlRemerge, ControlPauseDataset, ControlResumeDataset}
+	return []ControlOp{ControlLink, ControlForbidLink, ControlUnlink, ControlBlockValue,
+		ControlResetHub, ControlDeleteProfile, ControlDeleteFragment, ControlRemerge, ControlPauseDataset, ControlResumeDataset}
 }
 
 // Limits of a control record.
@@ -58,7 +60,7 @@ type Control struct {
 	// Time is the time of the operation, RFC 3339; that of the Kafka record where absent. Data that
 	// is not newer is deleted, assertions that are not newer are voided.
 	Time string `json:"time,omitempty"`
-	// Lift takes an earlier link or forbid_link of the same pair back.
+	// Lift takes an earlier link or forbid_link of the same pair, or a block_value, back.
 	Lift bool `json:"lift,omitempty"`
 	// From is where resume_dataset goes on: where it stopped when absent; "rewind" at the start of
 	// the log; "skip" past what is missing.
@@ -180,6 +182,8 @@ func controlForms() map[ControlOp]controlForm {
 		ControlLink:           {identities: 2, lift: true},
 		ControlForbidLink:     {identities: 2, lift: true},
 		ControlUnlink:         {identities: 1, removes: true},
+		ControlBlockValue:     {identities: 1, lift: true, removes: true},
+		ControlResetHub:       {identities: 1, removes: true},
 		ControlDeleteProfile:  {identities: 1, removes: true},
 		ControlDeleteFragment: {identities: 1, dataset: true, removes: true},
 		ControlRemerge:        {all: true},

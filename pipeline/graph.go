@@ -1,11 +1,8 @@
 package pipeline
 
 import (
-	"slices"
-
 	"selfsame/identity"
 	"selfsame/profile"
-	"selfsame/store"
 )
 
 // see makes an identity known: an unknown one starts as a cluster of one. An earlier sighting can
@@ -35,53 +32,13 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 	return nil
 }
 
-// assert records that a record links two identities, and decides the clusters again where that can
-// matter: never for a link inside one cluster, nor for one whose time did not rise.
-func (sh *Shard) assert(class string, pair [2]profile.Identity, in *Input) error {
-	l, err := sh.state.link(class, pair[0], pair[1])
-	if err != nil {
-		return err
-	}
-	before := l.row.Latest()
-	if !assertLink(&l.row, in.Dataset.Name, in.Stamp) {
-		return nil
-	}
-	if !l.dirty {
-		l.dirty = true
-		sh.state.dirtyLinks = append(sh.state.dirtyLinks, linkKey{class, pair[0], pair[1]})
-	}
-	a, err := sh.state.person(class, pair[0])
-	if err != nil {
-		return err
-	}
-	b, err := sh.state.person(class, pair[1])
-	if err != nil {
-		return err
-	}
-	if before.IsZero() {
-		a.newLinks = append(a.newLinks, pair[1])
-		b.newLinks = append(b.newLinks, pair[0])
-		sh.state.touch(a)
-		sh.state.touch(b)
-	}
-	if live(before, a, b) && before.Time >= in.Stamp.Time || !live(in.Stamp, a, b) {
-		return nil
-	}
-	if a.row.Cluster == b.row.Cluster {
-		return nil
-	}
-	return sh.redecide(class, pair, in.cause())
-}
-
-// live reports whether a link whose latest assertion has the given stamp counts: nothing has voided
-// it since.
-func live(latest profile.Stamp, a, b *person) bool {
-	return !latest.IsZero() && !latest.Before(a.row.Unlinked) && !latest.Before(b.row.Unlinked)
+func (sh *Shard) view(class string) *graphView {
+	return &graphView{sh.state, class, sh.rules(class)}
 }
 
 // redecide brings the clusters up to date with one link that is new or refreshed.
 func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) error {
-	view := &graphView{sh.state, class}
+	view := sh.view(class)
 	left, err := view.Members(pair[0])
 	if err != nil {
 		return err
@@ -103,40 +60,12 @@ func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) err
 
 // decide decides again what changed between the given identities.
 func (sh *Shard) decide(class string, ends []profile.Identity, why cause) error {
-	decision, err := sh.rules(class).Decide(&graphView{sh.state, class}, ends...)
+	decision, err := sh.rules(class).Decide(sh.view(class), ends...)
 	if err != nil {
 		return err
 	}
 	sh.counts.linkDecided(decision.LinksDecided)
 	return sh.assign(class, decision.Clusters, why)
-}
-
-// assertLink joins an assertion into a link and reports whether the row changed.
-func assertLink(row *store.Link, dataset string, stamp profile.Stamp) bool {
-	i, found := slices.BinarySearchFunc(row.Assertions, dataset,
-		func(a store.Assertion, name string) int {
-			switch {
-			case a.Dataset < name:
-				return -1
-			case a.Dataset > name:
-				return 1
-			}
-			return 0
-		})
-	if !found {
-		a := store.Assertion{Dataset: dataset, First: stamp, Latest: stamp}
-		row.Assertions = slices.Insert(row.Assertions, i, a)
-		return true
-	}
-	a := &row.Assertions[i]
-	changed := false
-	if stamp.Before(a.First) {
-		a.First, changed = stamp, true
-	}
-	if a.Latest.Before(stamp) {
-		a.Latest, changed = stamp, true
-	}
-	return changed
 }
 
 // assign brings identities into the clusters decided: rows, profile ids, entries of the identity

@@ -9,12 +9,14 @@ import (
 type graphView struct {
 	state *state
 	class string
+	rules *identity.Rules
 }
 
-// Links implements identity.View. Links that an operator has voided are none.
+// Links implements identity.View. Links that an operator has voided, and those of silent
+// identities, are none.
 func (v *graphView) Links(id profile.Identity) ([]identity.Link, error) {
 	p, err := v.state.person(v.class, id)
-	if err != nil {
+	if err != nil || p.row.Silence != 0 {
 		return nil, err
 	}
 	others, err := v.state.neighbours(p)
@@ -28,36 +30,60 @@ func (v *graphView) Links(id profile.Identity) ([]identity.Link, error) {
 			return nil, err
 		}
 		latest := l.row.Latest()
-		voided, err := v.voided(p, other, latest)
+		counts, err := v.counts(p, other, latest)
 		if err != nil {
 			return nil, err
 		}
-		if voided {
-			continue
+		if counts {
+			links = append(links, linkOf(id, other, latest.Time))
 		}
-		a, b := id, other
-		if b.Compare(a) < 0 {
-			a, b = b, a
-		}
-		links = append(links, identity.Link{A: a, B: b, Time: latest.Time})
 	}
 	return links, nil
 }
 
-// voided reports whether an operator has voided a link of p. The row of the other end is only read
-// in a class in which that was ever done.
-func (v *graphView) voided(p *person, other profile.Identity, latest profile.Stamp) (bool, error) {
+// linkOf is the link between two identities, the lesser first.
+func linkOf(a, b profile.Identity, time int64) identity.Link {
+	if b.Compare(a) < 0 {
+		a, b = b, a
+	}
+	return identity.Link{A: a, B: b, Time: time}
+}
+
+// counts reports whether a link of p, which is not silent, counts. The row of the other end is only
+// read in a class in which some links do not.
+func (v *graphView) counts(p *person, other profile.Identity, latest profile.Stamp) (bool, error) {
 	if latest.Before(p.row.Unlinked) {
-		return true, nil
+		return false, nil
 	}
 	if !v.state.unlinks[v.class] {
-		return false, nil
+		return true, nil
 	}
 	end, err := v.state.person(v.class, other)
 	if err != nil {
 		return false, err
 	}
-	return latest.Before(end.row.Unlinked), nil
+	return end.row.Silence == 0 && !latest.Before(end.row.Unlinked), nil
+}
+
+// Adjacency implements identity.OrderedView.
+func (v *graphView) Adjacency(id profile.Identity) (*identity.Adjacency, error) {
+	p, err := v.state.person(v.class, id)
+	if err != nil || p.row.Degree <= wideDegree {
+		return nil, err
+	}
+	if links := v.state.wide.of[p.key]; links != nil {
+		return links, nil
+	}
+	links, err := v.Links(id)
+	if err != nil {
+		return nil, err
+	}
+	ordered, err := v.rules.NewAdjacency(id, links)
+	if err != nil {
+		return nil, err
+	}
+	v.state.wide.put(p.key, ordered)
+	return ordered, nil
 }
 
 // Orders implements identity.View.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,10 +16,11 @@ import (
 const (
 	jobRemerge = "remerge" // merge all profiles of a class anew
 	jobPurge   = "purge"   // remove the events below the floors of some identities
+	jobClear   = "clear"   // remove the links of an identity
 )
 
 // JobKinds lists the kinds of job.
-func JobKinds() []string { return []string{jobRemerge, jobPurge} }
+func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear} }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
@@ -44,6 +46,14 @@ type purgeArgs struct {
 	Class      string   `json:"class"`
 	Identities []string `json:"identities"`
 }
+
+// clearArgs are the arguments of a clear.
+type clearArgs struct {
+	Class    string `json:"class"`
+	Identity string `json:"identity"`
+}
+
+var errJobIdentity = errors.New("an identity of it cannot be read")
 
 // startJob begins background work for an operation. The job has the id of the operation.
 func (sh *Shard) startJob(op *operation, kind string, args any) error {
@@ -96,6 +106,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepPurge(job, args, limit)
+	case jobClear:
+		var args clearArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepClear(job, args, limit)
 	}
 	return false, fmt.Errorf("its kind %q is not known to this program", job.Kind)
 }
@@ -111,8 +127,11 @@ func (sh *Shard) finishJob(job *store.Job, now int64) error {
 	}
 	done := *row
 	done.Job = ""
-	if job.Kind == jobPurge {
+	switch job.Kind {
+	case jobPurge:
 		done.Events += job.Done
+	case jobClear:
+		done.Links += job.Done
 	}
 	sh.state.setApplied(job.ID, &done)
 	sh.audit(auditOf(job.ID, auditDone, &done))

@@ -65,6 +65,10 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.orderPair(op)
 	case ControlUnlink:
 		return sh.unlink(op)
+	case ControlBlockValue:
+		return sh.blockValue(op)
+	case ControlResetHub:
+		return sh.resetHub(op)
 	case ControlDeleteProfile:
 		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
@@ -141,14 +145,14 @@ func (sh *Shard) unlink(op *operation) error {
 	if !p.row.Unlinked.Before(floor) {
 		return nil
 	}
-	view := &graphView{sh.state, op.Class}
-	before, err := view.Links(p.key.id)
+	before, err := sh.view(op.Class).Links(p.key.id)
 	if err != nil {
 		return err
 	}
 	p.row.Unlinked = floor
 	sh.state.touch(p)
 	sh.state.setUnlinks(op.Class)
+	sh.state.wide.clear()
 	ends := []profile.Identity{p.key.id}
 	for _, link := range before {
 		if link.Time >= floor.Time {
@@ -167,10 +171,36 @@ func (sh *Shard) unlink(op *operation) error {
 			ends = append(ends, other)
 		}
 	}
-	if len(ends) == 1 {
+	more, err := sh.reviewAround(p, op.why)
+	if err != nil {
+		return err
+	}
+	if ends = append(ends, more...); len(ends) == 1 {
 		return nil
 	}
 	return sh.decide(op.Class, ends, op.why)
+}
+
+// reviewAround reviews p and its neighbours, which may not be contested any more since links of p
+// were voided.
+func (sh *Shard) reviewAround(p *person, why cause) ([]profile.Identity, error) {
+	others, err := sh.state.neighbours(p)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := sh.review(p, why)
+	for _, other := range others {
+		if err != nil {
+			return nil, err
+		}
+		var q *person
+		if q, err = sh.state.person(p.key.class, other); err == nil {
+			var more []profile.Identity
+			more, err = sh.review(q, why)
+			ends = append(ends, more...)
+		}
+	}
+	return ends, err
 }
 
 // purgeLimit bounds the events that one operation or one step of a job removes.

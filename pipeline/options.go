@@ -94,6 +94,7 @@ type Dataset struct {
 	Nulls         profile.Nulls
 	Tombstones    Tombstones
 	IgnoreUnknown bool
+	CurrentLinks  bool // of records: the links of a primary identity are those of its newest one
 	MaxFuture     time.Duration
 	Retention     time.Duration // events only; 0 keeps them for ever
 	Start         Start         // the same for all datasets of a topic

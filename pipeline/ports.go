@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,11 @@ type TopicPartition struct {
 
 // String gives "topic/partition".
 func (tp TopicPartition) String() string { return fmt.Sprintf("%s/%d", tp.Topic, tp.Partition) }
+
+// compare orders by topic, then partition.
+func (tp TopicPartition) compare(other TopicPartition) int {
+	return cmp.Or(cmp.Compare(tp.Topic, other.Topic), cmp.Compare(tp.Partition, other.Partition))
+}
 
 // partitionOf is the partition that a position lies in.
 func partitionOf(p profile.Position) TopicPartition { return TopicPartition{p.Topic, p.Partition} }

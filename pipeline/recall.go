@@ -56,7 +56,7 @@ func noteDeletion(acted map[string][]profile.Identity, value []byte) {
 // deleted lists the identities that a deletion acts on: those of the profile now, and those on
 // which it had acted before the input was consumed again.
 func (sh *Shard) deleted(op *operation) ([]profile.Identity, error) {
-	view := &graphView{sh.state, op.Class}
+	view := sh.view(op.Class)
 	members, err := view.Members(op.ids[0])
 	if err != nil {
 		return nil, err

@@ -43,12 +43,15 @@ type Shard struct {
 	windows   map[string]*rejectWindow // by dataset
 	board     *board
 
+	blocked map[personKey]bool // values that operators have blocked
+
 	jobs   []*store.Job // that are running; the first has its turn
 	timers timers
 
 	// Of the commit under way.
 	touchedJobs   []*store.Job
 	forgottenJobs []string
+	newBlocked    []personKey
 	version       uint64
 	entries       []store.Entry
 	dirty         map[clusterKey]*dirtyCluster
@@ -116,7 +119,7 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
-		values: values,
+		values: values, blocked: map[personKey]bool{},
 	}
 	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
 }
@@ -147,7 +150,13 @@ func (sh *Shard) loadBackground() error {
 	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
 		return err
 	}
-	err := r.Jobs(func(job *store.Job) error {
+	err := r.Blocked(func(class string, id profile.Identity) {
+		sh.blocked[personKey{class, id}] = true
+	})
+	if err != nil {
+		return err
+	}
+	err = r.Jobs(func(job *store.Job) error {
 		if job.State == store.JobRunning {
 			sh.jobs = append(sh.jobs, job)
 		}
@@ -237,6 +246,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.state.write(b)
 	sh.writeJobs(b)
 	sh.writeTimers(b)
+	sh.writeBlocked(b)
 	for tp, p := range sh.positions {
 		if p.dirty {
 			b.SetPosition(tp.Topic, tp.Partition, &p.row)

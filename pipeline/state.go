@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"selfsame/identity"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -25,6 +26,8 @@ type person struct {
 	fragments map[string]*fragment // by dataset
 	dropped   []string             // datasets whose fragments this commit deletes
 	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
+	lostLinks []profile.Identity   // neighbours whose link this commit removes
+	said      map[string]*said     // by dataset whose links are the current ones
 	orders    []*orderedPair       // what operators have said, once read
 	ordered   bool                 // orders are read
 }
@@ -42,8 +45,8 @@ type linkKey struct {
 }
 
 type link struct {
-	row   store.Link
-	isNew bool
+	row   store.Link // without assertions: there is no link
+	isNew bool       // the store does not have it
 	dirty bool
 }
 
@@ -81,7 +84,8 @@ type state struct {
 	clusters cache[clusterKey, cluster]
 	eventIDs cache[eventKey, eventID]
 	profiles cache[store.ProfileRef, decided]
-	unlinks  map[string]bool           // classes in which an operator has voided links
+	unlinks  map[string]bool           // classes in which some links do not count
+	wide     wideLinks                 // of identities that have many
 	applied  map[string]*store.Applied // of this commit
 
 	// What the current commit has changed, in order of first change.
@@ -90,6 +94,7 @@ type state struct {
 	dirtyClusters []clusterKey
 	dirtyEventIDs []eventKey
 	dirtyOrders   []dirtyPair
+	dirtySaid     []dirtySaid
 	newUnlinks    []string
 	setEvents     map[store.EventRef]*store.Event // nil: deleted
 	eventOrder    []store.EventRef
@@ -104,6 +109,7 @@ func newState(reader *store.Reader, size int) *state {
 		eventIDs:  newCache[eventKey, eventID](size / 4),
 		profiles:  newCache[store.ProfileRef, decided](size),
 		unlinks:   map[string]bool{},
+		wide:      wideLinks{of: map[personKey]*identity.Adjacency{}},
 		applied:   map[string]*store.Applied{},
 		setEvents: map[store.EventRef]*store.Event{},
 	}
@@ -290,9 +296,7 @@ func (s *state) write(b *store.Batch) {
 		s.writePerson(b, p)
 	}
 	for _, key := range s.dirtyLinks {
-		l := s.links.get(key)
-		b.SetLink(key.class, key.a, key.b, &l.row, l.isNew)
-		l.dirty, l.isNew = false, false
+		s.writeLink(b, key, s.links.get(key))
 	}
 	for _, key := range s.dirtyClusters {
 		c := s.clusters.get(key)
@@ -348,7 +352,7 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		}
 	}
 	p.dirty, p.stored, p.dropped = false, true, nil
-	p.newLinks = nil
+	p.newLinks, p.lostLinks = nil, nil
 }
 
 // turn drops what has not been used for long. Call it after a commit.

@@ -53,6 +53,7 @@ func (s *state) writeControl(b *store.Batch) {
 	for _, d := range s.dirtyOrders {
 		b.SetOrders(d.p.key.class, d.p.key.id, d.pair.other, &d.pair.row)
 	}
+	s.writeSaid(b)
 	for _, class := range s.newUnlinks {
 		b.SetUnlinks(class)
 	}
@@ -61,12 +62,6 @@ func (s *state) writeControl(b *store.Batch) {
 	}
 	s.dirtyOrders, s.newUnlinks = s.dirtyOrders[:0], s.newUnlinks[:0]
 	clear(s.applied)
-}
-
-// neighbours lists the identities that p has a link with, this commit included.
-func (s *state) neighbours(p *person) ([]profile.Identity, error) {
-	others, err := s.reader.Neighbours(p.key.class, p.key.id)
-	return append(others, p.newLinks...), err
 }
 
 // appliedOf returns what became of the control record with an id, nil where there was none yet.
@@ -79,7 +74,7 @@ func (s *state) appliedOf(id string) (*store.Applied, error) {
 
 func (s *state) setApplied(id string, row *store.Applied) { s.applied[id] = row }
 
-// setUnlinks notes that links of a class were voided.
+// setUnlinks notes that some links of a class do not count: they were voided, or an end is silent.
 func (s *state) setUnlinks(class string) {
 	if !s.unlinks[class] {
 		s.unlinks[class] = true

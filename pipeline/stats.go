@@ -3,9 +3,11 @@ package pipeline
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"selfsame/identity"
 	"selfsame/store"
 )
 
@@ -40,6 +42,10 @@ type Figures struct {
 	Tombstones    uint64                  // of them, tombstones of profiles
 	Blocked       uint64                  // identities ignored because their value is blocked
 	LinksDecided  uint64                  // links looked at by graph decisions
+	LinksLeftOut  uint64                  // assertions that ended with their ends apart
+	LeftOutByRule map[string]uint64       // new links that stayed out, by kind of rule
+	HubsFound     uint64                  // identities that became hubs
+	BeyondHubs    uint64                  // assertions that hubs turned away
 	Commits       uint64
 	CommitSeconds float64
 	CommitBuckets [len(commitBounds)]uint64 // cumulative, by CommitBounds
@@ -67,7 +73,8 @@ func newStats(model *Model) *Stats {
 	s.mu.ends = map[TopicPartition]int64{}
 	s.mu.f = Figures{Datasets: map[string]DatasetStats{}, Emitted: map[string]uint64{},
 		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
-		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{}}
+		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{},
+		LeftOutByRule: map[string]uint64{}}
 	for _, topic := range model.ConsumedTopics() {
 		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
 	}
@@ -94,6 +101,7 @@ func (s *Stats) Figures() Figures {
 	f.Positions = maps.Clone(f.Positions)
 	f.Inputs = maps.Clone(f.Inputs)
 	f.Lost = maps.Clone(f.Lost)
+	f.LeftOutByRule = maps.Clone(f.LeftOutByRule)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -107,9 +115,14 @@ type counts struct {
 	outcomes []counted
 	blocked  uint64
 	decided  uint64
-	jobsDone uint64
-	fired    uint64
-	lost     map[string]uint64 // by input topic
+	leftOut  uint64
+	byRule   map[string]uint64 // kind of rule
+	hubs     uint64
+
+	beyondHubs uint64
+	jobsDone   uint64
+	fired      uint64
+	lost       map[string]uint64 // by input topic
 }
 
 type counted struct {
@@ -140,6 +153,15 @@ func (c *counts) inputLost(topic string, n uint64) {
 	c.lost[topic] += n
 }
 
+// leftOutBy counts a new link that a rule keeps out.
+func (c *counts) leftOutBy(rule identity.Rule) {
+	if c.byRule == nil {
+		c.byRule = map[string]uint64{}
+	}
+	kind, _, _ := strings.Cut(rule.String(), " ")
+	c.byRule[kind]++
+}
+
 func (c *counts) linkDecided(n int) { c.decided += uint64(n) }
 
 // add counts a commit and resets c.
@@ -167,6 +189,12 @@ func (s *Stats) add(c *counts) {
 	}
 	f.Blocked += c.blocked
 	f.LinksDecided += c.decided
+	f.LinksLeftOut += c.leftOut
+	f.HubsFound += c.hubs
+	f.BeyondHubs += c.beyondHubs
+	for kind, n := range c.byRule {
+		f.LeftOutByRule[kind] += n
+	}
 	f.JobsDone += c.jobsDone
 	f.TimersFired += c.fired
 	for topic, n := range c.lost {

@@ -31,6 +31,9 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 	if in.Reject == nil {
 		in.Reject = sh.checkTime(in, now)
 	}
+	if in.Reject == nil {
+		in.Reject = sh.withoutBlocked(in)
+	}
 	if in.Reject == nil && in.Dataset.Class == ClassRecord {
 		rejection, err := sh.checkSize(in)
 		if err != nil {
@@ -130,12 +133,7 @@ func (sh *Shard) introduce(in *Input) error {
 			return err
 		}
 	}
-	for _, pair := range sh.rules(class).Links(in.IDs.All) {
-		if err := sh.assert(class, pair, in); err != nil {
-			return err
-		}
-	}
-	return nil
+	return sh.linkRecord(in)
 }
 
 // joinFragment joins what a record says into its fragment.
@@ -164,13 +162,19 @@ func (sh *Shard) joinFragment(in *Input) (Outcome, error) {
 	return Accepted, nil
 }
 
-// delete applies a delete: of a fragment by its floor, of an event by its id. It asserts no links.
+// delete applies a delete: of a fragment by its floor, of an event by its id. It asserts no links,
+// and takes back those of a dataset whose links are the current ones.
 func (sh *Shard) delete(in *Input) (Outcome, error) {
 	if in.Dataset.Class == ClassEvent {
 		return sh.deleteEvent(in)
 	}
 	if err := sh.see(in.Dataset.Entity, in.IDs.Primary, in.cause()); err != nil {
 		return Accepted, err
+	}
+	if in.Dataset.CurrentLinks {
+		if err := sh.assertCurrent(in); err != nil {
+			return Accepted, err
+		}
 	}
 	return sh.joinFragment(in)
 }

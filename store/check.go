@@ -45,6 +45,7 @@ func (s Summary) String() string {
 // contradicts another:
 //
 //   - an identity's cluster exists and lists it; a cluster's members are sorted and point back
+//   - an identity says how many links it has
 //   - a link has assertions, First not after Latest; it is found from both ends, which exist
 //   - an identity lists exactly the fragments and the events' datasets that are there
 //   - a fragment is sorted and hides nothing below its floor
@@ -96,6 +97,7 @@ type owner struct {
 	events    []string
 	ordered   bool // says that there are orders
 	orders    int  // that there are
+	links     uint64
 }
 
 func (c *checker) problem(space, where, format string, args ...any) {
@@ -136,6 +138,8 @@ func (c *checker) row(key, value []byte) {
 		c.sum.Names++
 	case spaceMeta:
 		c.metaRow(key, value)
+	case spaceBlocked:
+		c.blockedRow(key, value)
 	case spaceApplied, spaceJob, spaceTimer:
 		c.controlRow(key, value)
 	default:
@@ -173,6 +177,8 @@ func (c *checker) data(key, value []byte) {
 		c.eventRow(rest[1:], value)
 	case rowOrders:
 		c.ordersRow(rest[1:], value)
+	case rowSaid:
+		c.saidRow(rest[1:], value)
 	default:
 		c.problem("data", safe(name, id), "unknown kind of row %d", rest[0])
 	}
@@ -190,6 +196,10 @@ func (c *checker) leave() {
 	}
 	if o.ordered != (o.orders > 0) {
 		c.problem("identity", safe(o.class, o.id), "has %d orders, says otherwise", o.orders)
+	}
+	if o.row.Degree != o.links || o.row.Crowd > o.links {
+		c.problem("identity", safe(o.class, o.id), "has %d links, says %d, of which %d crowd it",
+			o.links, o.row.Degree, o.row.Crowd)
 	}
 	slices.Sort(o.events)
 	o.events = slices.Compact(o.events)
@@ -232,6 +242,7 @@ func (c *checker) note(err error) {
 
 func (c *checker) linkRow(tail, value []byte) {
 	o := &c.current
+	o.links++
 	where := safe(o.class, o.id)
 	other, rest, err := c.dict.cutIdentity(tail)
 	if err != nil || len(rest) > 0 {
@@ -260,7 +271,8 @@ func (c *checker) linkRow(tail, value []byte) {
 		return
 	}
 	for i, a := range row.Assertions {
-		if a.Latest.Before(a.First) || i > 0 && row.Assertions[i-1].Dataset >= a.Dataset {
+		if a.Latest.Before(a.First) ||
+			i > 0 && row.Assertions[i-1].Compare(a.Dataset, a.Source) >= 0 {
 			c.problem("link", where, "its assertion by %s is out of order", a.Dataset)
 		}
 	}

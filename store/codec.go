@@ -69,6 +69,13 @@ func (e *encoder) identity(id profile.Identity) {
 	e.text(id.Value)
 }
 
+func (e *encoder) optionalIdentity(id profile.Identity) {
+	e.flag(!id.IsZero())
+	if !id.IsZero() {
+		e.identity(id)
+	}
+}
+
 func (e *encoder) position(p profile.Position) {
 	e.name(p.Topic)
 	e.uint(uint64(uint32(p.Partition)))
@@ -237,6 +244,13 @@ func (d *decoder) names() []string {
 
 func (d *decoder) identity() profile.Identity {
 	return profile.Identity{Namespace: d.name(), Value: d.text()}
+}
+
+func (d *decoder) optionalIdentity() (id profile.Identity) {
+	if d.flag() {
+		id = d.identity()
+	}
+	return id
 }
 
 func (d *decoder) position() profile.Position {

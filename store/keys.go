@@ -14,6 +14,8 @@ import (
 //	d class ns value 03 dataset                  fragment
 //	d class ns value 04 time dataset event-id    event
 //	d class ns value 05 ns value                 orders about a pair, under both ends
+//	d class ns value 06 dataset                  which identities its newest record links
+//	b class ns value                             a value that an operator has blocked
 //	e dataset event-id                           where the event of that id is
 //	c class id                                   cluster
 //	p class policy id                            what was last decided about a merged profile

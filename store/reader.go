@@ -66,19 +66,32 @@ func (r *Reader) Position(topic string, partition int32) (*Position, error) {
 	return read(r, "position", key, err, r.dict.decodePosition)
 }
 
-// Neighbours lists the identities that id has a link with, in key order.
-func (r *Reader) Neighbours(class string, id profile.Identity) ([]profile.Identity, error) {
+// Neighbour is an end of a link as it is found from the other end.
+type Neighbour struct {
+	ID   profile.Identity
+	Link *Link // nil under the greater end, which has only a pointer: ask Reader.Link
+}
+
+// Neighbours lists up to limit identities that id has a link with, in key order.
+func (r *Reader) Neighbours(class string, id profile.Identity, limit int) ([]Neighbour, error) {
 	prefix, err := r.dict.linkPrefix(nil, class, id)
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
-	var out []profile.Identity
-	err = r.scan(prefix, func(key, _ []byte) error {
+	var out []Neighbour
+	err = r.scan(prefix, func(key, value []byte) error {
+		if len(out) == limit {
+			return ErrStop
+		}
 		other, rest, err := r.dict.cutIdentity(key[len(prefix):])
 		if err == nil && len(rest) > 0 {
 			err = errKey
 		}
-		out = append(out, other)
+		n := Neighbour{ID: other}
+		if err == nil && id.Compare(other) < 0 {
+			n.Link, err = r.dict.decodeLink(value)
+		}
+		out = append(out, n)
 		return err
 	})
 	if err != nil {

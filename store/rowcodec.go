@@ -15,6 +15,13 @@ func encodeIdentity(e *encoder, row *Identity) {
 	e.stamp(row.Floor)
 	e.stamp(row.Unlinked)
 	e.flag(row.Ordered)
+	e.uint(row.Degree)
+	e.uint(row.Crowd)
+	e.byte(byte(row.Silence))
+	if row.Silence&SilentHub != 0 {
+		e.uint(row.Beyond)
+	}
+	e.uint(row.Generation)
 }
 
 func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
@@ -23,6 +30,11 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	row.Fragments = r.names()
 	row.Events = r.names()
 	row.Floor, row.Unlinked, row.Ordered = r.stamp(), r.stamp(), r.flag()
+	row.Degree, row.Crowd, row.Silence = r.uint(), r.uint(), Silence(r.byte())
+	if row.Silence&SilentHub != 0 {
+		row.Beyond = r.uint()
+	}
+	row.Generation = r.uint()
 	return row, r.done()
 }
 
@@ -31,6 +43,7 @@ func encodeLink(e *encoder, row *Link) {
 	for i := range row.Assertions {
 		a := &row.Assertions[i]
 		e.name(a.Dataset)
+		e.optionalIdentity(a.Source)
 		e.stamp(a.First)
 		e.stamp(a.Latest)
 	}
@@ -40,7 +53,8 @@ func (d *dictionary) decodeLink(src []byte) (*Link, error) {
 	r := d.decode(src)
 	row := &Link{}
 	for range r.count() {
-		a := Assertion{Dataset: r.name(), First: r.stamp(), Latest: r.stamp()}
+		a := Assertion{Dataset: r.name(), Source: r.optionalIdentity(), First: r.stamp(),
+			Latest: r.stamp()}
 		row.Assertions = append(row.Assertions, a)
 	}
 	return row, r.done()

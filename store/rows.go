@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"math"
 
 	"selfsame/profile"
@@ -43,6 +44,34 @@ type Identity struct {
 	// Unlinked voids the links of the identity whose latest assertion is stamped below it.
 	Unlinked profile.Stamp
 	Ordered  bool // there are rows of orders about it
+
+	Degree uint64 // links that it has, those that do not count too
+	// Crowd is how many of its links count towards it being a hub.
+	Crowd uint64
+	// Beyond is how many assertions about it came since it is a hub. They are not kept.
+	Beyond uint64
+	// Silence says why its links do not count; 0 where they do.
+	Silence Silence
+	// Generation is that of the rules under which its cluster was last decided.
+	Generation uint64
+}
+
+// Silence are the reasons why the links of an identity do not count, as a set.
+type Silence uint8
+
+// The reasons. Their numbers are part of the on-disk format.
+const (
+	SilentHub       Silence = 1 << iota // it has too many neighbours
+	SilentContested                     // two values of a stronger unique namespace claim it
+	SilentBlocked                       // its value is blocked, and its links are being removed
+	SilentClearing                      // its links are being removed, to start anew
+)
+
+// Said is what the newest record of a dataset whose links are the current ones says about the
+// identities of a primary identity.
+type Said struct {
+	Stamp      profile.Stamp      // of that record
+	Identities []profile.Identity // that it links, sorted; none: it was a delete
 }
 
 // NeverSeen is the FirstSeen of an identity that only operators have named.
@@ -102,16 +131,23 @@ type Timer struct {
 	Key  string // of the kind, in its own encoding
 }
 
-// Assertion is what one dataset says about a link.
+// Assertion is what one dataset says about a link, or what it says under one primary identity
+// where its links are the current ones.
 type Assertion struct {
 	Dataset string
-	First   profile.Stamp // the least stamp of an asserting record
-	Latest  profile.Stamp // the greatest
+	Source  profile.Identity // the primary identity; zero where the links of a dataset are kept
+	First   profile.Stamp    // the least stamp of an asserting record
+	Latest  profile.Stamp    // the greatest
 }
 
 // Link is the row of a link, stored once, under its smaller end; the other end holds a pointer.
 type Link struct {
-	Assertions []Assertion // sorted by dataset, never empty
+	Assertions []Assertion // sorted by dataset, then source; never empty
+}
+
+// Compare orders by dataset, then source.
+func (a *Assertion) Compare(dataset string, source profile.Identity) int {
+	return cmp.Or(cmp.Compare(a.Dataset, dataset), a.Source.Compare(source))
 }
 
 // Latest returns the greatest stamp of all assertions: the link's time.

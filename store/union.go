@@ -64,6 +64,12 @@ func (s *Store) SetUnions(unions ...Union) error {
 
 // metaRow checks the meta rows that are not read when the store is opened.
 func (c *checker) metaRow(key, value []byte) {
+	if class, ok := strings.CutPrefix(string(key[1:]), metaRules); ok {
+		if _, err := c.dict.decodeRules(value); err != nil {
+			c.problem("meta", metaRules+class, "does not decode: %v", err)
+		}
+		return
+	}
 	class, ok := strings.CutPrefix(string(key[1:]), metaUnion)
 	if !ok {
 		return
