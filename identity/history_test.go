@@ -172,6 +172,7 @@ func (h *history) govern(o *oracle) {
 	fresh := newWorld(h.t, h.name, o)
 	h.dumb.order, h.dumb.unique, h.dumb.limit, h.dumb.max = o.order, o.unique, o.limit, o.max
 	h.rules, h.graph.rules = fresh.rules, fresh.rules
+	clear(h.graph.wide) // in the order of the old ranks
 	all := slices.SortedFunc(maps.Keys(h.dumb.ids), profile.Identity.Compare)
 	region := h.region(all)
 	decision, err := h.graph.decide(all)
@@ -213,6 +214,7 @@ func randomOperations(t *testing.T, seed uint64, kinds map[string]int) *history 
 	h := newHistory(t, fmt.Sprintf("seed %d", seed), randomRules(random))
 	defer h.told()
 	h.strict = seed%16 == 0
+	h.graph.many = random.IntN(8)
 	size := 1 + random.IntN(3)
 	pool := identities(map[string]int{"crm": 4 * size, "email": 4 * size, "phone": 3 * size,
 		"cookie": 9 * size})
@@ -302,6 +304,7 @@ func FuzzOperations(f *testing.F) {
 		h := newHistory(t, "operations", rules(data))
 		defer h.told()
 		h.strict = true
+		h.graph.many = int(data[2] >> 6)
 		for data = data[3:]; len(data) >= 4; data = data[4:] {
 			ids := []profile.Identity{read(data[2]), read(data[3])}
 			slices.SortFunc(ids, profile.Identity.Compare)

@@ -35,11 +35,12 @@ type stitched struct {
 	rules   *identity.Rules
 	graph   *identity.Graph
 	refused map[int]string // records, and why
+	hubs    map[profile.Identity]bool
 }
 
 func stitch(t *testing.T, rules *identity.Rules, records []seen, order []int) *stitched {
 	t.Helper()
-	s := &stitched{rules, identity.NewGraph(rules), map[int]string{}}
+	s := &stitched{rules, identity.NewGraph(rules), map[int]string{}, map[profile.Identity]bool{}}
 	for _, at := range order {
 		res, err := rules.ResolveEvent(records[at].claims)
 		if err != nil {
@@ -49,6 +50,9 @@ func stitch(t *testing.T, rules *identity.Rules, records []seen, order []int) *s
 		if _, _, err := s.graph.Assert(res.All, int64(at)); err != nil {
 			t.Fatalf("record %d: %v", at, err)
 		}
+	}
+	for _, id := range s.graph.Hubs() {
+		s.hubs[id] = true
 	}
 	return s
 }
@@ -75,7 +79,7 @@ type guard struct {
 // No set has a cluster that large.
 var guardsOff = guard{"off", identity.LimitMaxIdentities, func(spaces []identity.Namespace) {
 	for i := range spaces {
-		spaces[i].NoDefaultBlocked = true
+		spaces[i].NoDefaultBlocked, spaces[i].HubDegree = true, identity.HubsOff
 	}
 }}
 
@@ -256,8 +260,8 @@ func (c causes) String() string {
 	return strings.Join(list, "; ")
 }
 
-// explain names what the guards did, and checks that it is all: with the links that were left out
-// and the values that were blocked put back, the parts are those without guards.
+// explain names what the guards did, and checks that it is all: with the links that were left out,
+// the values that were blocked and the hubs put back, the parts are those without guards.
 func (c *collection) explain(t *testing.T, open, guarded *stitched) causes {
 	t.Helper()
 	found, whole := causes{}, sets{}
@@ -295,9 +299,14 @@ func (c *collection) putBack(open, guarded *stitched, record int, found causes, 
 			continue
 		}
 		all = append(all, id)
-		if _, blocked, _ := guarded.rules.Normalize(claim.Namespace, claim.Value); blocked {
+		_, blocked, _ := guarded.rules.Normalize(claim.Namespace, claim.Value)
+		switch {
+		case blocked:
 			back = append(back, id)
 			found.add("blocked "+id.Namespace, id.Value)
+		case guarded.hubs[id]:
+			back = append(back, id)
+			found.add("hubs of "+id.Namespace, id.Value)
 		}
 	}
 	reason := guarded.refused[record]

@@ -227,9 +227,14 @@ func parseNamespaces(text string) ([]identity.Namespace, error) {
 			switch words[i] {
 			case "unique":
 				n.Unique = true
+			case "contested":
+				n.DropContested = true
 			case "limit":
 				i++
 				n.Limit, err = strconv.Atoi(words[i])
+			case "hub":
+				i++
+				n.HubDegree, err = strconv.Atoi(words[i])
 			default:
 				n.Type, err = identity.ParseType(words[i])
 			}
