@@ -164,6 +164,7 @@ func TestGraphStoriesTold(t *testing.T) {
 				told := w.tellStory(s, groupings[how])
 				w.checkStory(s)
 				w.checkSays(s, told)
+				w.checkFirstSeen(s)
 				if how == "a commit per step" {
 					w.checkWas(s)
 				}
@@ -255,9 +256,9 @@ func (w *world) saysOf(told map[string]*story.Step) map[int][]string {
 	says := map[int][]string{}
 	for _, r := range w.recordsOf("identity") {
 		var e struct {
-			Kind, Profile, From string
-			Identities          []struct{ Namespace, Value string }
-			Cause               struct {
+			Kind, Profile, From, Time string
+			Identities                []struct{ Namespace, Value string }
+			Cause                     struct {
 				Topic  string
 				Offset int64
 			}
@@ -269,6 +270,9 @@ func (w *world) saysOf(told map[string]*story.Step) map[int][]string {
 			line += " " + id.Namespace + ":" + id.Value
 		}
 		step := told[fmt.Sprint(e.Cause.Topic, "/", e.Cause.Offset)]
+		if at := time.Unix(step.Time, 0).UTC().Format(time.RFC3339); e.Time != at {
+			w.t.Errorf("line %d is told as of %s, want %s", step.Line, e.Time, at)
+		}
 		says[step.Line] = append(says[step.Line], line)
 	}
 	for line := range says {
@@ -284,6 +288,32 @@ func (w *world) recordsOf(topic string) []pipeline.Record {
 		all = append(all, w.log.Records(tp)...)
 	}
 	return all
+}
+
+// checkFirstSeen compares when each identity was first seen with the steps.
+func (w *world) checkFirstSeen(s *story.Story) {
+	w.t.Helper()
+	first := map[profile.Identity]int64{}
+	for i := range s.Steps {
+		step := &s.Steps[i]
+		if step.Kind != story.Record || step.Refused != "" {
+			continue
+		}
+		for _, c := range step.Claims {
+			id, _, err := w.model.Entities[0].Rules.Normalize(c.Namespace, c.Value)
+			w.must(err)
+			if known, seen := first[id]; !seen || step.Time < known {
+				first[id] = step.Time
+			}
+		}
+	}
+	for _, id := range w.everyone() {
+		row, err := w.store.Reader().Identity("profile", id)
+		w.must(err)
+		if want, seen := first[id]; seen && row.FirstSeen != want*int64(time.Second) {
+			w.t.Errorf("%v was first seen at %d ns, want %d s", id, row.FirstSeen, want)
+		}
+	}
 }
 
 // checkWas compares the assignments that were published, one after the other.
