@@ -32,8 +32,8 @@ type Namespace struct {
 	Blocked []string
 	// BlockedPatterns are RE2 expressions that block the values they match from end to end.
 	BlockedPatterns []string
-	// HubDegree is the number of different neighbours of its own or a stronger namespace above which
-	// an identity is a hub and stops linking. 0 is the default of the type, [HubsOff] no limit.
+	// HubDegree is the number of different neighbours, of its own or a stronger namespace, above
+	// which an identity is a hub and stops linking. 0 is the default of the type, [HubsOff] none.
 	HubDegree int
 	// HubExempt are values that are never hubs.
 	HubExempt []string

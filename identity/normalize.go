@@ -46,6 +46,12 @@ func (r *Rules) Normalize(
 	return profile.Identity{Namespace: namespace, Value: value}, false, nil
 }
 
+// Blocks reports whether the value of an identity, normalised, is blocked.
+func (r *Rules) Blocks(id profile.Identity) bool {
+	s := r.byName[id.Namespace]
+	return s != nil && s.blocked.match(id.Value)
+}
+
 // normalizePasses bounds how often the normalisers run. Together they settle after one or two
 // rounds: each changes the case or shortens the value.
 const normalizePasses = 8

@@ -35,7 +35,8 @@ const (
 // ControlOps lists all operations.
 func ControlOps() []ControlOp {
 	return []ControlOp{ControlLink, ControlForbidLink, ControlUnlink, ControlBlockValue,
-		ControlResetHub, ControlDeleteProfile, ControlDeleteFragment, ControlRemerge, ControlPauseDataset, ControlResumeDataset}
+		ControlResetHub, ControlDeleteProfile, ControlDeleteFragment, ControlRemerge,
+		ControlPauseDataset, ControlResumeDataset}
 }
 
 // Limits of a control record.

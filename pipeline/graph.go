@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"slices"
+
 	"selfsame/identity"
 	"selfsame/profile"
 )
@@ -16,6 +18,7 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 	case !p.known:
 		p.known = true
 		p.row.FirstSeen = why.time
+		p.row.Generation = sh.state.generations[class].number
 		sh.state.touch(p)
 		own := sh.ownID(p)
 		sh.state.born(sh.model.Entity(class), own)
@@ -23,6 +26,9 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 	case why.time < p.row.FirstSeen:
 		p.row.FirstSeen = why.time
 		sh.state.touch(p)
+		if err := sh.renew(class, []profile.Identity{id}, why); err != nil {
+			return err
+		}
 		c, err := sh.state.cluster(class, p.row.Cluster)
 		if err != nil {
 			return err
@@ -38,10 +44,16 @@ func (sh *Shard) view(class string) *graphView {
 
 // redecide brings the clusters up to date with one link that is new or refreshed.
 func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) error {
+	if err := sh.renew(class, pair[:], why); err != nil {
+		return err
+	}
 	view := sh.view(class)
 	left, err := view.Members(pair[0])
 	if err != nil {
 		return err
+	}
+	if slices.Contains(left, pair[1]) { // forming one anew has done it
+		return nil
 	}
 	right, err := view.Members(pair[1])
 	if err != nil {
@@ -60,6 +72,9 @@ func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) err
 
 // decide decides again what changed between the given identities.
 func (sh *Shard) decide(class string, ends []profile.Identity, why cause) error {
+	if err := sh.renew(class, ends, why); err != nil {
+		return err
+	}
 	decision, err := sh.rules(class).Decide(sh.view(class), ends...)
 	if err != nil {
 		return err
@@ -119,6 +134,9 @@ func (sh *Shard) collectBefore(change *graphChange, members []profile.Identity) 
 func (sh *Shard) assignCluster(class string, c assigned, why cause) error {
 	if err := sh.state.setCluster(class, c.id, c.members); err != nil {
 		return err
+	}
+	if sh.state.trial != nil {
+		sh.state.trial.form(c.id)
 	}
 	for _, id := range c.members {
 		p, err := sh.state.person(class, id)

@@ -50,16 +50,16 @@ func linkOf(a, b profile.Identity, time int64) identity.Link {
 }
 
 // counts reports whether a link of p, which is not silent, counts. The row of the other end is only
-// read in a class in which some links do not.
+// read in a class in which some links do not, or whose clusters are being formed anew.
 func (v *graphView) counts(p *person, other profile.Identity, latest profile.Stamp) (bool, error) {
 	if latest.Before(p.row.Unlinked) {
 		return false, nil
 	}
-	if !v.state.unlinks[v.class] {
+	if !v.state.unlinks[v.class] && v.state.generations[v.class].complete {
 		return true, nil
 	}
 	end, err := v.state.person(v.class, other)
-	if err != nil {
+	if err != nil || v.state.outdated(end) {
 		return false, err
 	}
 	return end.row.Silence == 0 && !latest.Before(end.row.Unlinked), nil
@@ -102,7 +102,11 @@ func (v *graphView) Orders(id profile.Identity) (identity.Orders, error) {
 		if b.Compare(a) < 0 {
 			a, b = b, a
 		}
-		if pair.row.Together.On {
+		counts, err := v.renewed(pair.other)
+		if err != nil {
+			return identity.Orders{}, err
+		}
+		if pair.row.Together.On && counts {
 			orders.Together = append(orders.Together, identity.Link{A: a, B: b,
 				Time: pair.row.Together.Stamp.Time, Forced: true})
 		}
@@ -111,6 +115,15 @@ func (v *graphView) Orders(id profile.Identity) (identity.Orders, error) {
 		}
 	}
 	return orders, nil
+}
+
+// renewed reports whether the cluster of an identity has been decided under the rules of now.
+func (v *graphView) renewed(id profile.Identity) (bool, error) {
+	if v.state.generations[v.class].complete {
+		return true, nil
+	}
+	p, err := v.state.person(v.class, id)
+	return err == nil && !v.state.outdated(p), err
 }
 
 // Members implements identity.View.

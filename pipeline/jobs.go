@@ -17,10 +17,11 @@ const (
 	jobRemerge = "remerge" // merge all profiles of a class anew
 	jobPurge   = "purge"   // remove the events below the floors of some identities
 	jobClear   = "clear"   // remove the links of an identity
+	jobReform  = "reform"  // decide all clusters of a class again, under other rules
 )
 
 // JobKinds lists the kinds of job.
-func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear} }
+func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear, jobReform} }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
@@ -112,6 +113,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepClear(job, args, limit)
+	case jobReform:
+		var args reformArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepReform(job, args, limit)
 	}
 	return false, fmt.Errorf("its kind %q is not known to this program", job.Kind)
 }
@@ -144,32 +151,20 @@ func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done 
 	if sh.model.Entity(args.Class) == nil {
 		return true, nil // the class is no longer configured: there is nothing to emit
 	}
-	var first profile.ID
-	copy(first[:], job.Cursor)
-	var clusters []clusterKey
-	done = true
-	err = sh.state.reader.ClustersFrom(args.Class, first,
-		func(id profile.ID, _ *store.Cluster) error {
-			if len(clusters) == limit {
-				job.Cursor, done = id[:], false
-				return store.ErrStop
-			}
-			clusters = append(clusters, clusterKey{args.Class, id})
-			return nil
-		})
+	clusters, next, err := sh.nextClusters(args.Class, job.Cursor, limit)
 	if err != nil {
 		return false, err
 	}
 	why := cause{job.Cause, math.MinInt64}
-	for _, key := range clusters {
-		if err := sh.remerge(key, why, args.All); err != nil {
+	for _, c := range clusters {
+		if err := sh.remerge(clusterKey{args.Class, c.id}, why, args.All); err != nil {
 			return false, err
 		}
 	}
 	job.Done += uint64(len(clusters))
-	if !done {
-		reached := float64(binary.BigEndian.Uint64(job.Cursor)) / math.MaxUint64
-		job.Total = max(job.Done, uint64(float64(job.Done)/max(reached, 1e-9)))
+	if done = next == nil; !done {
+		job.Cursor = next
+		job.Total = estimate(job.Done, job.Cursor)
 	}
 	return done, nil
 }

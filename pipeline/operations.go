@@ -100,6 +100,7 @@ func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
 	}
 	p.known = true
 	p.row.FirstSeen = store.NeverSeen
+	p.row.Generation = sh.state.generations[class].number
 	sh.state.touch(p)
 	return sh.assign(class, [][]profile.Identity{{id}}, why)
 }

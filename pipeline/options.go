@@ -264,6 +264,7 @@ func (m *Model) OutputTopics() []string {
 func (m *Model) names() []string {
 	names := append(m.ConsumedTopics(), m.OutputTopics()...)
 	names = append(names, timerKinds()...)
+	names = append(names, RulesName)
 	for _, e := range m.Entities {
 		names = append(names, e.Name)
 		names = append(names, e.Rules.Names()...)

@@ -52,6 +52,7 @@ type Shard struct {
 	touchedJobs   []*store.Job
 	forgottenJobs []string
 	newBlocked    []personKey
+	completed     []string // classes whose clusters have all been decided under new rules
 	version       uint64
 	entries       []store.Entry
 	dirty         map[clusterKey]*dirtyCluster
@@ -121,7 +122,7 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 		values: values, blocked: map[personKey]bool{},
 	}
-	return sh, errors.Join(sh.loadInputs(), sh.loadBackground())
+	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground())
 }
 
 // loadInputs reads how far the input topics have been consumed, and which of them are read. Of
@@ -247,6 +248,9 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.writeJobs(b)
 	sh.writeTimers(b)
 	sh.writeBlocked(b)
+	if err := sh.writeRules(b); err != nil {
+		return err
+	}
 	for tp, p := range sh.positions {
 		if p.dirty {
 			b.SetPosition(tp.Topic, tp.Partition, &p.row)

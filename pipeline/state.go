@@ -84,9 +84,12 @@ type state struct {
 	clusters cache[clusterKey, cluster]
 	eventIDs cache[eventKey, eventID]
 	profiles cache[store.ProfileRef, decided]
-	unlinks  map[string]bool           // classes in which some links do not count
-	wide     wideLinks                 // of identities that have many
-	applied  map[string]*store.Applied // of this commit
+	unlinks  map[string]bool // classes in which some links do not count
+	wide     wideLinks       // of identities that have many
+
+	generations map[string]generation     // of the rules of each class
+	trial       *trial                    // nil but in a trial of other rules
+	applied     map[string]*store.Applied // of this commit
 
 	// What the current commit has changed, in order of first change.
 	dirtyPeople   []*person
@@ -102,16 +105,18 @@ type state struct {
 
 func newState(reader *store.Reader, size int) *state {
 	return &state{
-		reader:    reader,
-		people:    newCache[personKey, person](size),
-		links:     newCache[linkKey, link](size),
-		clusters:  newCache[clusterKey, cluster](size),
-		eventIDs:  newCache[eventKey, eventID](size / 4),
-		profiles:  newCache[store.ProfileRef, decided](size),
-		unlinks:   map[string]bool{},
-		wide:      wideLinks{of: map[personKey]*identity.Adjacency{}},
-		applied:   map[string]*store.Applied{},
-		setEvents: map[store.EventRef]*store.Event{},
+		reader:   reader,
+		people:   newCache[personKey, person](size),
+		links:    newCache[linkKey, link](size),
+		clusters: newCache[clusterKey, cluster](size),
+		eventIDs: newCache[eventKey, eventID](size / 4),
+		profiles: newCache[store.ProfileRef, decided](size),
+		unlinks:  map[string]bool{},
+		wide:     wideLinks{of: map[personKey]*identity.Adjacency{}},
+
+		generations: map[string]generation{},
+		applied:     map[string]*store.Applied{},
+		setEvents:   map[store.EventRef]*store.Event{},
 	}
 }
 

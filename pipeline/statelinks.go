@@ -20,7 +20,8 @@ type dirtySaid struct {
 	dataset string
 }
 
-// said returns what the newest record of a dataset links under p; a zero stamp where there was none.
+// said returns what the newest record of a dataset links under p; without a stamp where there was
+// none.
 func (s *state) said(p *person, dataset string) (*said, error) {
 	if one := p.said[dataset]; one != nil {
 		return one, nil

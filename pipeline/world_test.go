@@ -189,6 +189,8 @@ func (w *world) tryOpen() error {
 	for _, topic := range w.model.OutputTopics() {
 		partitions[topic] = w.outputs
 	}
+	_, err = pipeline.AdoptRules(w.model, w.store, w.now.UnixNano())
+	w.must(err)
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
 		Partitions: partitions, CacheRows: 20})
 	w.must(err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"selfsame/profile"
 )
 
@@ -149,6 +151,27 @@ func (r *Reader) EachRules(fn func(*Rules) error) error {
 // SetRules writes the rules of a class.
 func (b *Batch) SetRules(row *Rules) {
 	set(b, metaKey(metaRules+row.Class), nil, row, encodeRules)
+}
+
+// SetRules writes the rules of classes and the jobs that decide their clusters again, all or none,
+// durably. It is no commit: call it before the first one, with what the configuration says.
+func (s *Store) SetRules(rows []Rules, jobs []Job) error {
+	b := s.NewBatch()
+	defer b.Discard()
+	for i := range rows {
+		b.SetRules(&rows[i])
+	}
+	for i := range jobs {
+		b.SetJob(&jobs[i])
+	}
+	err := b.err
+	if err == nil {
+		err = b.pb.Commit(pebble.Sync)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the rules: %w", err)
+	}
+	return nil
 }
 
 func encodeRules(e *encoder, row *Rules) {

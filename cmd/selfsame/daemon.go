@@ -76,7 +76,7 @@ func (d *daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.adoptSchemas(); err != nil {
+	if err := errors.Join(d.adoptSchemas(), d.adoptRules()); err != nil {
 		return err
 	}
 	shard, err := d.openShard(ctx)
@@ -181,6 +181,22 @@ func (d *daemon) adoptSchemas() error {
 	for _, c := range changes {
 		d.log.Info("the store keeps a new union schema", "class", c.Class,
 			"fingerprint", c.New.Fingerprint(), "changes", len(c.Changes))
+	}
+	return nil
+}
+
+// adoptRules refuses rules of the graph that what the store holds cannot live under.
+func (d *daemon) adoptRules() error {
+	if err := pipeline.CheckKey(d.model, d.store); err != nil {
+		return err
+	}
+	changes, err := pipeline.AdoptRules(d.model, d.store, time.Now().UnixNano())
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		d.log.Info("the rules of the graph have changed: the clusters are decided again in the "+
+			"background", "class", c.Class, "job", c.Job)
 	}
 	return nil
 }

@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"selfsame/identity"
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// RulesText is what decides the clusters of an entity class, as the store remembers it and as a
+// simulation is asked for.
+type RulesText struct {
+	Namespaces    []NamespaceText `json:"namespaces"` // strongest first
+	MaxIdentities int             `json:"max_identities"`
+	// Key tells whether the key of profile ids is still the same. It does not reveal the key.
+	Key string `json:"id_key_check,omitempty"`
+}
+
+// NamespaceText is an [identity.Namespace].
+type NamespaceText struct {
+	Name             string   `json:"name"`
+	Type             string   `json:"type"`
+	Unique           bool     `json:"unique,omitempty"`
+	Limit            int      `json:"limit,omitempty"`
+	Normalize        []string `json:"normalize,omitempty"`
+	Region           string   `json:"region,omitempty"`
+	Blocked          []string `json:"blocked,omitempty"`
+	BlockedPatterns  []string `json:"blocked_patterns,omitempty"`
+	NoDefaultBlocked bool     `json:"no_default_blocked,omitempty"`
+	HubDegree        int      `json:"hub_degree,omitempty"`
+	HubExempt        []string `json:"hub_exempt,omitempty"`
+	DropContested    bool     `json:"drop_contested,omitempty"`
+}
+
+// RulesTextOf puts rules into words.
+func RulesTextOf(rules *identity.Rules) RulesText {
+	t := RulesText{MaxIdentities: rules.MaxIdentities()}
+	for _, name := range rules.Names() {
+		n, _ := rules.Namespace(name)
+		t.Namespaces = append(t.Namespaces, NamespaceText{Name: n.Name, Type: n.Type.String(),
+			Unique: n.Unique, Limit: n.Limit, Normalize: n.Normalize, Region: n.Region,
+			Blocked: n.Blocked, BlockedPatterns: n.BlockedPatterns,
+			NoDefaultBlocked: n.NoDefaultBlocked, HubDegree: n.HubDegree, HubExempt: n.HubExempt,
+			DropContested: n.DropContested})
+	}
+	return t
+}
+
+// Rules makes them ready for use. The error joins everything that is wrong.
+func (t *RulesText) Rules() (*identity.Rules, error) {
+	var namespaces []identity.Namespace
+	var errs []error
+	for _, n := range t.Namespaces {
+		kind, err := identity.ParseType(n.Type)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("namespace %q: %w", n.Name, err))
+		}
+		namespaces = append(namespaces, identity.Namespace{Name: n.Name, Type: kind,
+			Unique: n.Unique, Limit: n.Limit, Normalize: n.Normalize, Region: n.Region,
+			Blocked: n.Blocked, BlockedPatterns: n.BlockedPatterns,
+			NoDefaultBlocked: n.NoDefaultBlocked, HubDegree: n.HubDegree, HubExempt: n.HubExempt,
+			DropContested: n.DropContested})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return identity.NewRules(namespaces, t.MaxIdentities)
+}
+
+func (t *RulesText) namespace(name string) *NamespaceText {
+	i := slices.IndexFunc(t.Namespaces, func(n NamespaceText) bool { return n.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &t.Namespaces[i]
+}
+
+// keyCheck is a value that only the same key gives.
+func keyCheck(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("selfsame: is the id key the same?"))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// RulesName stands for the configuration as the cause of a change.
+const RulesName = "(rules)"
+
+// RulesChange says that the rules of a class are not those its clusters were decided under.
+type RulesChange struct {
+	Class string
+	Job   string // that decides them again
+}
+
+// AdoptRules compares the rules of each class with those that the store's clusters were decided
+// under. What data cannot live under is refused, with the way out: another type, normalisation or
+// class of a namespace that has data, a namespace that is gone, another key of profile ids. Any
+// other change is remembered, and a job begins that decides the clusters again. Call it before a
+// shard is made of the model.
+func AdoptRules(m *Model, s *store.Store, now int64) ([]RulesChange, error) {
+	var changes []RulesChange
+	var rows []store.Rules
+	var jobs []store.Job
+	var refused []error
+	for _, e := range m.Entities {
+		row, old, err := rulesRow(m, s, e)
+		if err != nil {
+			return nil, err
+		}
+		if row == nil {
+			continue
+		}
+		if old != nil {
+			if err := checkRules(s.Reader(), e, old); err != nil {
+				refused = append(refused, err)
+				continue
+			}
+			job := rulesJob(e.Name, row.Generation, now)
+			jobs = append(jobs, job)
+			changes = append(changes, RulesChange{e.Name, job.ID})
+		}
+		rows = append(rows, *row)
+	}
+	if err := errors.Join(refused...); err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return changes, s.SetRules(rows, jobs)
+}
+
+// rulesRow returns what is to be remembered of the rules of a class, nil where that is what is
+// remembered already. old are the rules before, nil where there were none.
+func rulesRow(m *Model, s *store.Store, e *Entity) (row *store.Rules, old *RulesText, err error) {
+	text := RulesTextOf(e.Rules)
+	text.Key = keyCheck(m.IDKey)
+	next, err := json.Marshal(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("remembering the rules of class %s: %w", e.Name, err)
+	}
+	held, err := s.Reader().Rules(e.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if held == nil {
+		return &store.Rules{Class: e.Name, Generation: 1, Complete: true, Text: next}, nil, nil
+	}
+	if bytes.Equal(held.Text, next) {
+		return nil, nil, nil
+	}
+	old = &RulesText{}
+	if err := json.Unmarshal(held.Text, old); err != nil {
+		return nil, nil, fmt.Errorf("reading the remembered rules of class %s: %w", e.Name, err)
+	}
+	return &store.Rules{Class: e.Name, Generation: held.Generation + 1, Text: next}, old, nil
+}
+
+// checkRules refuses what the data of a class cannot live under.
+func checkRules(r *store.Reader, e *Entity, old *RulesText) error {
+	now := RulesTextOf(e.Rules)
+	var errs []error
+	for i := range old.Namespaces {
+		was := &old.Namespaces[i]
+		problem := ""
+		switch is := now.namespace(was.Name); {
+		case is == nil:
+			problem = "it is gone from the configuration"
+		case is.Type != was.Type:
+			problem = fmt.Sprintf("its type changes from %s to %s", was.Type, is.Type)
+		case !slices.Equal(is.Normalize, was.Normalize) || is.Region != was.Region:
+			problem = "its normalisation changes"
+		}
+		if problem == "" {
+			continue
+		}
+		used, err := r.HasNamespace(e.Name, was.Name)
+		if err != nil {
+			return err
+		}
+		if used {
+			errs = append(errs, fmt.Errorf("namespace %q of class %s: %s, but identities of it "+
+				"are kept: set it back, or rebuild the store from the input topics", was.Name,
+				e.Name, problem))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// CheckKey refuses a key of profile ids that is not the one the store's ids were made with.
+func CheckKey(m *Model, s *store.Store) error {
+	check := keyCheck(m.IDKey)
+	return s.Reader().EachRules(func(row *store.Rules) error {
+		var t RulesText
+		if err := json.Unmarshal(row.Text, &t); err != nil {
+			return fmt.Errorf("reading the remembered rules of class %s: %w", row.Class, err)
+		}
+		if t.Key != check {
+			return errors.New("id_key is not the one that the profile ids of the store were made " +
+				"with: every id would change; set it back, or rebuild the store from the input " +
+				"topics")
+		}
+		return nil
+	})
+}
+
+// rulesJob is the job that decides the clusters of a class again. A newer change takes the place of
+// one that is not done.
+func rulesJob(class string, generation uint64, now int64) store.Job {
+	args, _ := json.Marshal(reformArgs{Class: class, Generation: generation})
+	return store.Job{ID: RulesName + class, Kind: jobReform, Args: args, State: store.JobRunning,
+		Cause: profile.Position{Topic: RulesName, Offset: int64(generation)}, Created: now}
+}
