@@ -109,7 +109,7 @@ func (w *world) checkStory(s *story.Story) {
 	w.t.Helper()
 	assigned, members := map[string]string{}, map[string]string{}
 	for _, c := range s.Clusters {
-		root := profileOf(w.t, c.Root)
+		root := rootedAt(w.t, c.Root)
 		members[root] = strings.Join(c.Members, " ")
 		for _, id := range c.Members {
 			assigned[id] = fmt.Sprintf(`{"profile":"%s"}`, root)
@@ -138,8 +138,8 @@ func (w *world) checkStory(s *story.Story) {
 	}
 }
 
-// profileOf gives the id of the profile with that root.
-func profileOf(t testing.TB, root string) string {
+// rootedAt gives the id of the profile with that root.
+func rootedAt(t testing.TB, root string) string {
 	t.Helper()
 	id, ok := profile.ParseIdentity(root)
 	if !ok {
@@ -208,7 +208,7 @@ func (w *world) checkTombstones(before map[string]string) {
 	w.t.Helper()
 	live, assigned := w.final("profiles"), w.final("assignments")
 	for _, root := range w.everyone() {
-		id := profileOf(w.t, root.String())
+		id := rootedAt(w.t, root.String())
 		if before[id] == "" || live[id] != "" {
 			continue
 		}
