@@ -100,7 +100,7 @@ func TestVisitorIsRecognized(t *testing.T) {
 	for n, want := range []string{"anon:anon1 1", "anon:anon1 2", "anon:anon1 3", "user:user1 4",
 		"user:user1 5"} {
 		w := newTold(t, s, 1)
-		w.tellStory(&story.Story{Steps: s.Steps[:n+1]}, func(s *story.Step) int { return s.Line })
+		w.tellStory(&story.Story{Steps: s.Steps[:n+1]}, perStep, w.publish)
 		root, events := w.eventsOf("anon", "anon1")
 		if got := fmt.Sprint(root, " ", events); got != want {
 			t.Errorf("after event %d: %s, want %s", n+1, got, want)
@@ -136,7 +136,7 @@ func TestOneShopper(t *testing.T) {
 			told.Clusters = append(told.Clusters, clusterNamed(members, s.Namespaces))
 		}
 		w := newTold(t, s, 1)
-		w.tellStory(told, func(s *story.Step) int { return s.Line })
+		w.tellStory(told, perStep, w.publish)
 		w.checkStory(told)
 		w.close()
 	}
@@ -207,12 +207,12 @@ func TestContactsAreMerged(t *testing.T) {
 	}
 	w := newTold(t, s, 1)
 	defer w.close()
-	w.tellStory(s, func(s *story.Step) int { return s.Line })
+	w.tellStory(s, perStep, w.publish)
 	for absorbed, survivor := range merged {
 		before, events := w.eventsOf("contact", survivor)
 		late := stepOf(len(s.Steps)+1, contact(absorbed))
 		late.ID, late.Time = "late "+absorbed, 1_650_000_000
-		w.tellStory(&story.Story{Steps: []story.Step{late}}, func(*story.Step) int { return 0 })
+		w.tellStory(&story.Story{Steps: []story.Step{late}}, perStep, w.publish)
 		after, more := w.eventsOf("contact", survivor)
 		if more != events+1 || before != "" && before != after {
 			t.Errorf("%s had %d events under %s, and with one of %s %d under %s", survivor, events,

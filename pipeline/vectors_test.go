@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"selfsame/identity"
 	"selfsame/internal/memlog"
 	"selfsame/internal/story"
@@ -148,24 +150,33 @@ func rootedAt(t testing.TB, root string) string {
 	return identity.NewProfileID(idKey, "profile", id).String()
 }
 
-// TestGraphStoriesTold plays each story in order: every step a commit, every batch a commit, and
-// all in one commit. The identity topic tells the same each time, what the story says.
+// TestGraphStoriesTold plays each story in order: every step a commit, the same with a crash after
+// each, every batch a commit, and all in one commit. The identity topic tells the same each time,
+// what the story says.
 func TestGraphStoriesTold(t *testing.T) {
 	groupings := map[string]func(step *story.Step) int{
-		"a commit per step":  func(step *story.Step) int { return step.Line },
-		"a commit per batch": func(step *story.Step) int { return step.Batch },
-		"one commit":         func(*story.Step) int { return 0 },
+		"a commit per step":       perStep,
+		"a crash after each step": perStep,
+		"a commit per batch":      func(step *story.Step) int { return step.Batch },
+		"one commit":              func(*story.Step) int { return 0 },
 	}
 	for _, s := range graphStories(t) {
 		for _, how := range slices.Sorted(maps.Keys(groupings)) {
 			t.Run(s.Name+"/"+how, func(t *testing.T) {
 				w := newTold(t, s, 1)
 				defer w.close()
-				told := w.tellStory(s, groupings[how])
+				after := w.publish
+				if how == "a crash after each step" {
+					after = func() {
+						w.crash(vfs.CrashCloneCfg{})
+						w.drain()
+					}
+				}
+				told := w.tellStory(s, groupings[how], after)
 				w.checkStory(s)
 				w.checkSays(s, told)
 				w.checkFirstSeen(s)
-				if how == "a commit per step" {
+				if strings.HasSuffix(how, "step") {
 					w.checkWas(s)
 				}
 			})
@@ -173,8 +184,13 @@ func TestGraphStoriesTold(t *testing.T) {
 	}
 }
 
-// tellStory applies the steps, one commit per group, and returns which step lies where.
-func (w *world) tellStory(s *story.Story, group func(*story.Step) int) map[string]*story.Step {
+// perStep makes each step a commit.
+func perStep(step *story.Step) int { return step.Line }
+
+// tellStory applies the steps, one commit per group, and does what comes after each. It returns
+// which step lies where.
+func (w *world) tellStory(s *story.Story, group func(*story.Step) int,
+	after func()) map[string]*story.Step {
 	w.t.Helper()
 	told := map[string]*story.Step{}
 	var chunks []pipeline.Chunk
@@ -195,7 +211,7 @@ func (w *world) tellStory(s *story.Story, group func(*story.Step) int) map[strin
 		before := w.final("profiles")
 		w.must(w.shard.Apply(chunks, w.now.UnixNano()))
 		chunks = nil
-		w.publish()
+		after()
 		w.checkTombstones(before)
 	}
 	w.drain()
