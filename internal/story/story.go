@@ -122,6 +122,9 @@ func parse(file, text string) ([]*Story, error) {
 
 func (s *Story) readLine(word, rest string, known map[string]*Story) (err error) {
 	words := strings.Fields(rest)
+	if len(words) == 0 && (word == "=" || word == "was") {
+		return fmt.Errorf("%s wants identities", word)
+	}
 	switch word {
 	case "namespaces":
 		s.Namespaces, err = parseNamespaces(rest)
@@ -221,6 +224,9 @@ func parseNamespaces(text string) ([]identity.Namespace, error) {
 	var list []identity.Namespace
 	for item := range strings.SplitSeq(text, ",") {
 		words := strings.Fields(item)
+		if len(words) == 0 {
+			return nil, fmt.Errorf("a namespace has no name")
+		}
 		n := identity.Namespace{Name: words[0], Type: identity.CrossDevice}
 		for i := 1; i < len(words); i++ {
 			var err error
