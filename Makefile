@@ -69,14 +69,19 @@ fuzz: ## run each fuzz target for FUZZTIME
 	done
 
 SEED ?= 0
-N ?= 1
+N ?=
 FAULTS ?=
 TRACE ?=
 
 .PHONY: sim
 sim: ## run N simulations from SEED on (0: a random one) with FAULTS, showing all with TRACE=1
 	go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./internal/sim -sim.seed=$(SEED) \
-		-sim.n=$(N) $(if $(FAULTS),-sim.faults=$(FAULTS)) $(if $(TRACE),-sim.trace)
+		-sim.n=$(or $(N),1) $(if $(FAULTS),-sim.faults=$(FAULTS)) $(if $(TRACE),-sim.trace)
+
+.PHONY: oracle
+oracle: ## compare the graph with a walk over all links, N random operations (a million) from SEED on
+	go test -count=1 -timeout 0 -v -run '^TestOracle$$' ./identity -oracle.seed=$(SEED) \
+		-oracle.n=$(or $(N),1000000)
 
 .PHONY: mutants
 mutants: ## seed known bugs one by one and show which test of the simulation finds each; PICK=n

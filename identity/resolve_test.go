@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -115,7 +116,8 @@ func TestResolve(t *testing.T) {
 
 func sortedIDs(text string) string {
 	words := strings.Fields(strings.ReplaceAll(text, ",", ""))
-	return "[" + sortedWords(strings.Join(words, " ")) + "]"
+	slices.Sort(words)
+	return "[" + strings.Join(words, " ") + "]"
 }
 
 func TestResolveErrorsAreTold(t *testing.T) {
