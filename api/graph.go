@@ -114,7 +114,7 @@ func (h *handler) simulate(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s := Simulation{Class: DefaultClass}
+	var s Simulation
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
@@ -131,6 +131,9 @@ func (h *handler) simulate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.exports.end()
+	if s.Class == "" {
+		s.Class = DefaultClass
+	}
 	effect, err := h.backend.Lookup.SimulateRules(r.Context(), s.Class, rules)
 	h.answerFound(w, effect, err)
 }

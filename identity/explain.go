@@ -57,6 +57,9 @@ func (r *Rules) Why(v View, link Link) (reason Reason, left bool, err error) {
 		return Reason{}, false, fmt.Errorf("explaining a link: %w: it breaks no rule",
 			errInconsistent)
 	}
+	if link.Forced && rule.Kind != RuleForbidden {
+		rule = Rule{Kind: RuleMax} // what is forced together counts as one: no other can break
+	}
 	reason = Reason{Link: link, Rule: rule}
 	pair := w.forbidden(sides[0].group, sides[1].group)
 	var last *edge

@@ -65,6 +65,24 @@ func TestWhyEndsInConflict(t *testing.T) {
 	}
 }
 
+// TestWhyForced: of a forced link only the size or a forbidden pair can be to blame.
+func TestWhyForced(t *testing.T) {
+	r := mustRules(t, 4, Namespace{Name: "crm", Type: CrossDevice, Unique: true},
+		Namespace{Name: "email", Type: Email}, Namespace{Name: "cookie", Type: Cookie})
+	g := NewGraph(r)
+	for i, pair := range [][2]string{{"crm:1", "email:2"}, {"crm:3", "email:2"},
+		{"cookie:2", "email:2"}, {"cookie:2", "crm:4"}} {
+		order := Order{Together: true, Time: int64(10 - i)}
+		if _, err := g.Order(id(pair[0]), id(pair[1]), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reason, left, err := r.Why(g, Link{A: id("cookie:2"), B: id("crm:4"), Time: 7, Forced: true})
+	if err != nil || !left || reason.Rule.Kind != RuleMax || len(reason.Conflict) > 0 {
+		t.Errorf("%+v, %v, %v", reason, left, err)
+	}
+}
+
 func TestPath(t *testing.T) {
 	r, g := lentDevice(t)
 	tests := []struct{ from, to, want string }{
