@@ -39,6 +39,10 @@ type library struct {
 var libraries = []library{
 	{"github.com/linkedin/goavro", []string{"schemas", "examples"}},
 	{"github.com/klauspost/compress", []string{"schemas"}},
+	// Filters are checked and evaluated, and decimals added up, in one place.
+	{"cel.dev/cel-go", []string{"computed"}},
+	{"github.com/google/cel-go", nil}, // its former name
+	{"github.com/cockroachdb/apd", []string{"computed"}},
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "bench", "internal/sim"}},
 	// The benchmark compares the pipeline with the bare engine.
 	{"github.com/cockroachdb/pebble", []string{"store", "bench"}},
@@ -90,9 +94,13 @@ func layerRules() []rule {
 				"kafka/d.go":      "package kafka\nimport _ \"github.com/twmb/franz-go/pkg/kfake\"",
 				"store/e_test.go": "package store\nimport _ \"github.com/stretchr/testify\"",
 				"kafka/f.go":      "package f\nimport _ \"github.com/cockroachdb/pebble/v2/vfs\"",
+				"config/g.go":     "package config\nimport _ \"cel.dev/cel-go/cel\"",
+				"computed/h.go":   "package computed\nimport _ \"github.com/google/cel-go/cel\"",
+				"pipeline/i.go":   "package pipeline\nimport _ \"github.com/cockroachdb/apd/v3\"",
 			},
 			good: map[string]string{
 				"schemas/a.go":    "package schemas\nimport _ \"github.com/linkedin/goavro/v2\"",
+				"computed/a.go":   "package computed\nimport _ \"cel.dev/cel-go/cel\"",
 				"store/b.go":      "package store\nimport _ \"github.com/cockroachdb/pebble/v2\"",
 				"kafka/c.go":      "package kafka\nimport _ \"github.com/twmb/franz-go/pkg/kmsg\"",
 				"store/d_test.go": "package store\nimport _ \"github.com/linkedin/goavro/v2\"",

@@ -1,0 +1,172 @@
+package computed
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// ErrStale says that a state was asked for its value at an instant that it was not moved to. It is
+// a mistake of the caller.
+var ErrStale = errors.New("computed attribute is of another instant")
+
+// State is what one attribute knows of the events of one identity. It is the totals and the index
+// of exactly the events that count and whose time lies in its span, and of the folded days. Changes
+// of rows go through [Rows] at once, the summary with [State.Save]. Not for concurrent use.
+type State struct {
+	attribute *Attribute
+	rows      Rows
+	total     summary
+	dirty     bool
+}
+
+// Open reads the state that lies in rows. Where there is none the state covers nothing yet, and the
+// first [State.Move] builds it.
+func (a *Attribute) Open(rows Rows) (*State, error) {
+	s := &State{attribute: a, rows: rows}
+	found, err := s.load(nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening computed attribute %q: %w", a.def.Name, err)
+	}
+	if found != nil {
+		s.total = *found
+	}
+	return s, nil
+}
+
+// load reads the summary of a part, nil where there is none.
+func (s *State) load(p part) (*summary, error) {
+	raw, err := s.rows.Get(p.key(spaceSummary))
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	return readSummary(raw)
+}
+
+// Save writes the summary if it has changed. It belongs into the same commit as the rows.
+func (s *State) Save() error {
+	if !s.dirty {
+		return nil
+	}
+	s.dirty = false
+	return s.rows.Put(part(nil).key(spaceSummary), appendSummary(nil, &s.total))
+}
+
+// Span is which events the state covers.
+func (s *State) Span() Span { return s.total.span }
+
+// Ready reports whether the state covers what counts at now, so that it may be folded.
+func (s *State) Ready(now int64) bool { return s.total.span == s.attribute.window.span(now) }
+
+// Counts is how many events the state is made of, folded ones included.
+func (s *State) Counts() int64 { return s.total.count }
+
+// Insert takes in an event that was stored. Events outside the span are left to [State.Move].
+func (s *State) Insert(e *Event) (Reading, error) {
+	r := s.attribute.Read(e)
+	if !r.Counts || !s.total.span.Contains(e.Time) {
+		return r, nil
+	}
+	return r, s.add(s.attribute.share(e, r))
+}
+
+// Delete takes back an event that was stored and is no more, just as it was given to Insert.
+func (s *State) Delete(e *Event) (Reading, error) {
+	r := s.attribute.Read(e)
+	if !r.Counts || !s.total.span.Contains(e.Time) {
+		return r, nil
+	}
+	return r, s.remove(s.attribute.share(e, r))
+}
+
+// Drop forgets everything, folded days included.
+func (s *State) Drop() error {
+	s.total, s.dirty = summary{}, false
+	return s.rows.Clear([]byte{0}, []byte{0xff})
+}
+
+// add adds an event to the whole.
+func (s *State) add(c *share) error {
+	s.dirty = true
+	s.total.count++
+	if s.attribute.adds {
+		addTo(&s.total.sum, &c.number, false)
+	}
+	if c.key == nil {
+		return nil
+	}
+	created, err := s.grow(nil, c, 1)
+	if created {
+		s.total.rows++
+	}
+	return err
+}
+
+// remove takes an event out of the whole.
+func (s *State) remove(c *share) error {
+	s.dirty = true
+	s.total.count--
+	if s.attribute.adds {
+		addTo(&s.total.sum, &c.number, true)
+	}
+	if c.key == nil {
+		return nil
+	}
+	return s.shrink(c.key, 1)
+}
+
+// grow adds n events to a row of a part's index, and says whether it is a new one.
+func (s *State) grow(p part, c *share, n int64) (created bool, err error) {
+	key := append(p.key(spaceIndex), c.key...)
+	if s.attribute.index == byTime {
+		return true, s.rows.Put(key, c.value)
+	}
+	raw, err := s.rows.Get(key)
+	if err != nil {
+		return false, err
+	}
+	if raw == nil {
+		return true, s.rows.Put(key, appendCount(nil, n))
+	}
+	had, err := readCount(raw)
+	if err != nil {
+		return false, err
+	}
+	return false, s.rows.Put(key, appendCount(nil, had+n))
+}
+
+// shrink takes n events out of a row of the whole.
+func (s *State) shrink(rowKey []byte, n int64) error {
+	s.dirty = true
+	key := append(part(nil).key(spaceIndex), rowKey...)
+	if s.attribute.index == byTime {
+		s.total.rows--
+		return s.rows.Put(key, nil)
+	}
+	raw, err := s.rows.Get(key)
+	if err != nil {
+		return err
+	}
+	had, err := readCount(raw)
+	if err != nil || had < n {
+		return fmt.Errorf("taking %d of %d events out of computed attribute %q: %w", n, had,
+			s.attribute.def.Name, errRow)
+	}
+	if had > n {
+		return s.rows.Put(key, appendCount(nil, had-n))
+	}
+	s.total.rows--
+	return s.rows.Put(key, nil)
+}
+
+// restart makes the state one of no events, about to cover a span from its beginning.
+func (s *State) restart(at Span) error {
+	s.dirty = true
+	s.total.count, s.total.rows, s.total.sum = 0, 0, apd.Decimal{}
+	s.total.span = Span{at.From, at.From}
+	if s.attribute.index == noIndex {
+		return nil
+	}
+	return s.rows.Clear(part(nil).index())
+}
