@@ -26,12 +26,10 @@ type datasetBuilder struct {
 
 func (b *datasetBuilder) build() *pipeline.Dataset {
 	f := &b.f
-	b.ds = &pipeline.Dataset{Name: b.name, Topic: f.Topic, Entity: f.Entity,
-		MaxFuture: time.Duration(f.MaxFuture), Retention: time.Duration(f.Retention)}
-	if f.MaxFuture == 0 {
-		b.ds.MaxFuture = DefaultMaxFuture
-	}
-	b.ds.Retired = f.Retired
+	b.ds = &pipeline.Dataset{Name: b.name, Topic: f.Topic, Entity: f.Entity, Retired: f.Retired}
+	b.ds.MaxFuture = b.span("max_future", f.MaxFuture, DefaultMaxFuture,
+		"leave it out for "+DefaultMaxFuture.String())
+	b.ds.Retention = b.span("retention", f.Retention, 0, "leave it out to keep events for ever")
 	if f.Topic == "" && !f.Retired {
 		b.wrong("topic", "is missing")
 	}
@@ -53,6 +51,18 @@ func (b *datasetBuilder) build() *pipeline.Dataset {
 	b.identityMap()
 	b.identities()
 	return b.ds
+}
+
+// span reads a duration that is more than 0 where it is written.
+func (b *datasetBuilder) span(key string, d *Duration, without time.Duration,
+	way string) time.Duration {
+	if d == nil {
+		return without
+	}
+	if *d == 0 {
+		b.wrong(key, "must be more than 0; %s", way)
+	}
+	return time.Duration(*d)
 }
 
 func (b *datasetBuilder) wrong(key, format string, args ...any) {
@@ -85,6 +95,8 @@ func (b *datasetBuilder) enums() {
 			pipeline.ContinuitySkip})
 	ds.LossyNumbers = choose(b, "promote", f.Promote, []string{"exact", "lossy"},
 		[]bool{false, true})
+	ds.CurrentLinks = choose(b, "links", f.Links, []string{"keep", "current"},
+		[]bool{false, true})
 	event := ds.Class == pipeline.ClassEvent
 	if f.Class == "" {
 		b.wrong("class", "is missing: record or event")
@@ -93,7 +105,10 @@ func (b *datasetBuilder) enums() {
 	if event && (f.Mode != "" || deletes || f.Nulls != "") {
 		b.wrong("class", "an event dataset has no mode, tombstones or nulls")
 	}
-	if !event && (f.Retention != 0 || f.ID != "") {
+	if event && f.Links != "" {
+		b.wrong("links", "an event dataset has none of that: what an event links stays")
+	}
+	if !event && (f.Retention != nil || f.ID != "") {
 		b.wrong("class", "a record dataset has no retention and no id")
 	}
 	if event && f.ID == "" {

@@ -97,7 +97,7 @@ type limitsFile struct {
 
 type entity struct {
 	Namespaces    []namespace       `yaml:"namespaces"`
-	MaxIdentities int               `yaml:"max_identities"`
+	MaxIdentities *int              `yaml:"max_identities"`
 	Policies      map[string]policy `yaml:"policies"`
 	Topics        entityTopics      `yaml:"topics"`
 }
@@ -106,12 +106,16 @@ type namespace struct {
 	Name            string   `yaml:"name"`
 	Type            string   `yaml:"type"`
 	Unique          bool     `yaml:"unique"`
-	Limit           int      `yaml:"limit"`
+	Limit           *int     `yaml:"limit"`
 	Normalize       []string `yaml:"normalize"`
 	Region          string   `yaml:"region"`
 	Blocked         []string `yaml:"blocked"`
 	BlockedPatterns []string `yaml:"blocked_patterns"`
 	DefaultBlocked  *bool    `yaml:"default_blocked"`
+
+	HubDegree HubDegree `yaml:"hub_degree"`
+	HubExempt []string  `yaml:"hub_exempt"`
+	Contested string    `yaml:"contested"`
 }
 
 type policy struct {
@@ -156,14 +160,15 @@ type dataset struct {
 	Map           map[string]string `yaml:"map"`
 	Identities    []identityField   `yaml:"identities"`
 	IdentityMap   string            `yaml:"identity_map"`
+	Links         string            `yaml:"links"`
 	Timestamp     string            `yaml:"timestamp"`
 	Sequence      string            `yaml:"sequence"`
 	ID            string            `yaml:"id"`
 	Nulls         string            `yaml:"nulls"`
 	Tombstones    string            `yaml:"tombstones"`
 	UnknownFields string            `yaml:"unknown_fields"`
-	MaxFuture     Duration          `yaml:"max_future"`
-	Retention     Duration          `yaml:"retention"`
+	MaxFuture     *Duration         `yaml:"max_future"`
+	Retention     *Duration         `yaml:"retention"`
 	Start         string            `yaml:"start"`
 	Continuity    string            `yaml:"continuity"`
 

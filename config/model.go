@@ -3,7 +3,6 @@ package config
 import (
 	"slices"
 
-	"selfsame/identity"
 	"selfsame/pipeline"
 	"selfsame/profile"
 )
@@ -51,21 +50,7 @@ func (c *Config) buildEntity(p *problems, name string) *pipeline.Entity {
 	if e.IdentityTopic == "" || e.AssignmentTopic == "" {
 		p.add(append(path, "topics"), "identity and assignment must name topics")
 	}
-	var namespaces []identity.Namespace
-	for _, n := range f.Namespaces {
-		kind, err := identity.ParseType(n.Type)
-		if err != nil {
-			p.add(append(path, "namespaces"), "namespace %q: %v", n.Name, err)
-		}
-		namespaces = append(namespaces, identity.Namespace{Name: n.Name, Type: kind,
-			Unique: n.Unique, Limit: n.Limit, Normalize: n.Normalize, Region: n.Region,
-			Blocked: n.Blocked, BlockedPatterns: n.BlockedPatterns,
-			NoDefaultBlocked: n.DefaultBlocked != nil && !*n.DefaultBlocked})
-	}
-	var err error
-	if e.Rules, err = identity.NewRules(namespaces, f.MaxIdentities); err != nil {
-		each(p, append(path, "namespaces"), err)
-	}
+	e.Rules = buildRules(p, path, f)
 	c.buildPolicies(p, e, f)
 	return e
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"selfsame/identity"
 )
 
 // Bytes is a size: an integer, or one with the unit KiB, MiB or GiB.
@@ -56,6 +58,24 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("bad number of days %q", days)
 	}
 	return time.Duration(n) * 24 * time.Hour, nil
+}
+
+// HubDegree is a number of neighbours, or "off"; 0 where nothing is written.
+type HubDegree int
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (d *HubDegree) UnmarshalYAML(n *yaml.Node) error {
+	if n.Value == "off" {
+		*d = identity.HubsOff
+		return nil
+	}
+	v, err := strconv.ParseInt(n.Value, 10, 32)
+	if err != nil || v < 1 {
+		return fmt.Errorf("line %d: hub_degree: %q is no number of neighbours: want at least 1, "+
+			"or off; leave it out for the default of the type", n.Line, n.Value)
+	}
+	*d = HubDegree(v)
+	return nil
 }
 
 // Secret is a value that is never printed: a text, {file: PATH} or {env: NAME}.
