@@ -39,6 +39,10 @@ happens here: the daemon need not be running.`,
 			"Say that two identities are never one self; it beats link"),
 		controlCommand(pipeline.ControlUnlink, "unlink ID", 1,
 			"Void everything that records have said about an identity's links up to now"),
+		controlCommand(pipeline.ControlBlockValue, "block ID", 1,
+			"Ignore a value as an identity from now on, and remove the links it has"),
+		controlCommand(pipeline.ControlResetHub, "reset-hub ID", 1,
+			"Let a hub link again; it starts with no links"),
 		controlCommand(pipeline.ControlDeleteProfile, "delete-profile ID", 1,
 			"Delete all data of all identities of a profile, up to now; the graph stays"),
 		controlCommand(pipeline.ControlDeleteFragment, "delete-fragment ID", 1,
@@ -60,7 +64,7 @@ func controlCommand(op pipeline.ControlOp, use string, identities int,
 	f.add(c)
 	c.Flags().StringVar(&f.record.Class, "class", api.DefaultClass, "entity class")
 	switch op {
-	case pipeline.ControlLink, pipeline.ControlForbidLink:
+	case pipeline.ControlLink, pipeline.ControlForbidLink, pipeline.ControlBlockValue:
 		c.Flags().BoolVar(&f.record.Lift, "lift", false, "take it back")
 	case pipeline.ControlDeleteFragment:
 		c.Flags().StringVarP(&f.record.Dataset, "dataset", "d", "", "the dataset (required)")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -58,4 +59,40 @@ func TestControlWait(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil || got.Asked != "/v1/control/one" {
 		t.Errorf("standard output is not the answer alone: %v\n%s", err, text)
 	}
+}
+
+// TestControlGraph: what the commands about silent identities write, and refuse to write.
+func TestControlGraph(t *testing.T) {
+	w := newBench(t)
+	if err := w.client.EnsureTopics(context.Background(), []kafka.TopicSpec{{
+		Name: "selfsame.control", Partitions: 1, ReplicationFactor: 1, Owned: true}}); err != nil {
+		t.Fatal(err)
+	}
+	say := func(args ...string) error {
+		return execute(append([]string{"control", "--config", w.path("selfsame.yaml")}, args...)...)
+	}
+	for _, args := range [][]string{
+		{"block", "crm:7", "--id", "a", "--note", "everybody's"},
+		{"block", "crm:7", "--id", "b", "--lift"},
+		{"reset-hub", "crm: 7 ", "--id", "c"},
+	} {
+		if err := say(args...); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	for _, args := range [][]string{
+		{"block"}, {"block", "crm:7", "crm:8"}, {"block", "7"}, {"block", "mail:x@y"},
+		{"block", "crm:null"}, {"reset-hub", "crm:7", "--lift"}, {"reset-hub"},
+	} {
+		if err := say(args...); !errors.Is(err, errUsage) {
+			t.Errorf("%v: %v, want an error of usage", args, err)
+		}
+	}
+	w.has("selfsame.control",
+		`a="{\"id\":\"a\",\"op\":\"block_value\",\"class\":\"profile\",`+
+			`\"identities\":[\"crm:7\"],\"note\":\"everybody's\"}"`,
+		`b="{\"id\":\"b\",\"op\":\"block_value\",\"class\":\"profile\",`+
+			`\"identities\":[\"crm:7\"],\"lift\":true}"`,
+		`c="{\"id\":\"c\",\"op\":\"reset_hub\",\"class\":\"profile\",`+
+			`\"identities\":[\"crm: 7 \"]}"`)
 }

@@ -61,8 +61,8 @@ func TestWrongUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"bogus":                  `unknown command "bogus": want one of backup, check, `,
 		"exprot":                 `unknown command "exprot"; did you mean export?`,
-		"control":                "a command is missing: want one of delete-fragment, ",
-		"control bogus":          `unknown command "bogus": want one of delete-fragment, `,
+		"control":                "a command is missing: want one of block, ",
+		"control bogus":          `unknown command "bogus": want one of block, `,
 		"dataset puase":          `unknown command "puase"; did you mean pause?`,
 		"jobs watch":             `unknown command "watch": want one of ls`,
 		"schema bogus":           `unknown command "bogus": want one of check, diff, new, union`,
