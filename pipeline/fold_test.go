@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"selfsame/internal/memlog"
 	"selfsame/pipeline"
 )
 
@@ -141,26 +142,31 @@ func TestFold(t *testing.T) {
 	for range 8 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			all := facts(rand.New(rand.NewPCG(seed, 0)), 250)
-			var want map[string]string
-			for i, partitions := range []int{1, 4, 16, 4} {
-				rnd := rand.New(rand.NewPCG(seed, uint64(i)+1))
-				w := newWorld(t, int32(partitions))
-				w.lay(rnd, all, partitions)
-				w.stumble(rnd, i > 0)
-				got := w.final("profiles")
-				maps.Copy(got, w.final("assignments"))
-				w.close()
-				if i == 0 {
-					if len(got) < 30 {
-						t.Fatalf("the history is too thin: %d entries", len(got))
-					}
-					want = got
-					continue
-				}
-				compareFinal(t, want, got, fmt.Sprintf("%d partitions", partitions))
-			}
+			foldsAlike(t, seed, facts(rand.New(rand.NewPCG(seed, 0)), 250), nil)
 		})
+	}
+}
+
+// foldsAlike lays the facts out in several ways and compares what comes out.
+func foldsAlike(t *testing.T, seed uint64, all []fact, change func(*pipeline.Model)) {
+	t.Helper()
+	var want map[string]string
+	for i, partitions := range []int{1, 4, 16, 4} {
+		rnd := rand.New(rand.NewPCG(seed, uint64(i)+1))
+		w := newWorldOn(t, memlog.Options{}, int32(partitions), change)
+		w.lay(rnd, all, partitions)
+		w.stumble(rnd, i > 0)
+		got := w.final("profiles")
+		maps.Copy(got, w.final("assignments"))
+		w.close()
+		if i == 0 {
+			if len(got) < 30 {
+				t.Fatalf("the history is too thin: %d entries", len(got))
+			}
+			want = got
+			continue
+		}
+		compareFinal(t, want, got, fmt.Sprintf("%d partitions", partitions))
 	}
 }
 
