@@ -184,7 +184,7 @@ type graphOf struct {
 func (w *world) compareLinks() {
 	w.t.Helper()
 	got, want := w.storedGraph(), w.dumbGraph()
-	for _, pair := range slices.SortedFunc(maps.Keys(want.links), comparePairs) {
+	for _, pair := range sortedPairs(want.links) {
 		if !slices.Equal(got.links[pair], want.links[pair]) {
 			w.t.Fatalf("link %s\ngot  %+v\nwant %+v", pair, got.links[pair], want.links[pair])
 		}
@@ -208,8 +208,10 @@ func (w *world) compareLinks() {
 	}
 }
 
-func comparePairs(a, b [2]profile.Identity) int {
-	return cmp.Or(a[0].Compare(b[0]), a[1].Compare(b[1]))
+func sortedPairs(links map[[2]profile.Identity][]store.Assertion) [][2]profile.Identity {
+	return slices.SortedFunc(maps.Keys(links), func(a, b [2]profile.Identity) int {
+		return cmp.Or(a[0].Compare(b[0]), a[1].Compare(b[1]))
+	})
 }
 
 // storedGraph reads the graph of the store.

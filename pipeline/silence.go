@@ -105,8 +105,9 @@ func (sh *Shard) silence(p *person, reason store.Silence, why cause) error {
 // review finds out whether p, which has lost a link, is still contested. ends are those whose
 // clusters are to be decided again where it is not.
 func (sh *Shard) review(p *person, why cause) (ends []profile.Identity, err error) {
-	if p.row.Silence&store.SilentContested == 0 {
-		return nil, nil
+	const cleared = store.SilentBlocked | store.SilentClearing
+	if p.row.Silence&store.SilentContested == 0 || p.row.Silence&cleared != 0 {
+		return nil, nil // one whose links are being removed is not once they are
 	}
 	contested, err := sh.contested(p)
 	if err != nil || contested {
@@ -230,6 +231,10 @@ func (sh *Shard) stepClear(job *store.Job, args clearArgs, limit int) (done bool
 	p, err := sh.state.person(args.Class, id)
 	if err != nil {
 		return false, err
+	}
+	const cleared = store.SilentHub | store.SilentBlocked | store.SilentClearing
+	if p.row.Silence&cleared == 0 {
+		return true, nil // another job has removed them: what there is has come since
 	}
 	n, more, err := sh.clearLinks(p, limit, cause{job.Cause, math.MinInt64, ControlName})
 	job.Done += uint64(n)
