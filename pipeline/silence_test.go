@@ -228,3 +228,45 @@ func TestClearingTwice(t *testing.T) {
 	}
 	w.compareClusters()
 }
+
+// TestSixtyCookies: a person with many cookies is no hub, and a full cluster lets the oldest go.
+func TestSixtyCookies(t *testing.T) {
+	const cookies = 60
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		rules, err := identity.NewRules([]identity.Namespace{
+			{Name: "crm", Type: identity.CrossDevice, Unique: true},
+			{Name: "email", Type: identity.Email},
+			{Name: "cookie", Type: identity.Cookie},
+		}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Entities[0].Rules = rules
+	})
+	defer func() { w.close() }()
+	web := pipeline.TopicPartition{Topic: "web"}
+	order := rand.Perm(cookies)
+	for i, at := range order {
+		w.send(web, pipeline.Record{
+			Headers: []pipeline.Header{{Key: pipeline.HeaderDataset, Value: []byte("web")}},
+			Value: fmt.Appendf(nil, `{"event":"e%d","crm":"1","cookie":"k%02d","at":"%s"}`, i, at,
+				w.now.Add(time.Duration(at-cookies)*time.Minute).Format(time.RFC3339)),
+		})
+	}
+	w.drain()
+	row, err := w.store.Reader().Identity("profile", profile.Identity{Namespace: "crm", Value: "1"})
+	w.must(err)
+	if row.Silence != 0 || row.Degree != cookies || row.Crowd != 0 {
+		t.Errorf("the person: %+v", row)
+	}
+	var sizes []int
+	for _, cluster := range w.storedGraph().clusters {
+		sizes = append(sizes, len(cluster))
+		if len(cluster) == 1 && cluster[0].Value > "k10" {
+			t.Errorf("order %v: %s is out, and older ones are in", order, cluster[0])
+		}
+	}
+	if slices.Max(sizes) != identity.DefaultMaxIdentities || len(sizes) != 12 {
+		t.Errorf("order %v: clusters of %v", order, sizes)
+	}
+}

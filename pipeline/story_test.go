@@ -56,6 +56,11 @@ func (w *world) tell(d *datadriven.TestData) string {
 			pipeline.HeaderDeadWanted, pipeline.HeaderDeadFound, pipeline.HeaderDeadOmitted)
 	case "get":
 		return w.tellGet(d)
+	case "rules":
+		w.changeRules(d)
+		return ""
+	case "identity":
+		return w.tellIdentity(d)
 	case "crash":
 		w.crash(vfs.CrashCloneCfg{})
 		w.publish()
