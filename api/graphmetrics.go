@@ -9,8 +9,8 @@ import (
 
 // graphMetrics are the descriptions of what is exported of the graph.
 type graphMetrics struct {
-	clusters, several, links *prometheus.Desc // gauges, of the committed state
-	changes, leftOut, beyond *prometheus.Desc // counters, since the start
+	clusters, several, links, hubs *prometheus.Desc // gauges, of the committed state
+	changes, leftOut, beyond       *prometheus.Desc // counters, since the start
 }
 
 func newGraphMetrics(d func(name, help string, labels ...string) *prometheus.Desc) graphMetrics {
@@ -20,6 +20,7 @@ func newGraphMetrics(d func(name, help string, labels ...string) *prometheus.Des
 		several: d("graph_clusters_several",
 			"Clusters with more than one identity of a namespace.", "class", "namespace"),
 		links:   d("graph_links", "Links in the store, those left out too.", "class"),
+		hubs:    d("graph_hubs", "Identities that are hubs.", "class"),
 		changes: d("graph_changes_total", "Entries of the identity topic.", "class", "kind"),
 		leftOut: d("graph_links_left_out_total", "New links that were left out.", "class", "rule"),
 		beyond:  d("graph_beyond_hubs_total", "Assertions that hubs turned away."),
@@ -27,8 +28,8 @@ func newGraphMetrics(d func(name, help string, labels ...string) *prometheus.Des
 }
 
 func (m *graphMetrics) describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.clusters, m.several, m.links, m.changes, m.leftOut,
-		m.beyond} {
+	for _, d := range []*prometheus.Desc{m.clusters, m.several, m.links, m.hubs, m.changes,
+		m.leftOut, m.beyond} {
 		to <- d
 	}
 }
@@ -39,6 +40,7 @@ func (c *collector) collectGraph(out sending, f pipeline.Figures) {
 	m := &c.metrics.graph
 	for class, totals := range f.Graph {
 		out.gauge(m.links, float64(totals.Links), class)
+		out.gauge(m.hubs, float64(totals.Hubs), class)
 		for i, size := range store.ClusterSizes() {
 			out.gauge(m.clusters, float64(totals.Sizes[i]), class, size)
 		}

@@ -92,6 +92,8 @@ type GraphTop struct {
 	Sizes    []GraphSize      `json:"sizes"`   // the smallest first
 	Several  map[string]int64 `json:"several"` // clusters with more than one value of a namespace
 	Largest  []GraphLarge     `json:"largest"`
+	HubsAll  int64            `json:"hubs_all"` // how many hubs there are
+	Hubs     []GraphHub       `json:"hubs"`     // those that turned the most away
 	// Refused are those whose links are left out most often when they are asserted, Moved those
 	// that go from one profile to another most often: of two links that cannot both count the newer
 	// one does, so a device that is shared moves, and one end of a weaker link is refused.
@@ -100,6 +102,14 @@ type GraphTop struct {
 	// The errors bound those of every count of the lists. What is missing occurred no more often.
 	RefusedError uint64 `json:"refused_error"`
 	MovedError   uint64 `json:"moved_error"`
+}
+
+// GraphHub is an identity with too many neighbours, which links no more.
+type GraphHub struct {
+	Identity   string `json:"identity"`
+	Neighbours uint64 `json:"neighbours"`  // whose links are kept, for a look at them
+	TurnedAway uint64 `json:"turned_away"` // assertions since it is a hub
+	Profile    string `json:"profile"`
 }
 
 // GraphSize is how many clusters of a class of size there are.
@@ -122,7 +132,7 @@ type GraphRestless struct {
 	Dataset    string `json:"dataset"` // whose records do it
 	Count      uint64 `json:"count"`   // since the daemon started; never too small
 	Error      uint64 `json:"error"`   // by how much it may be too large
-	Neighbours int    `json:"neighbours"`
+	Neighbours uint64 `json:"neighbours"`
 	Profile    string `json:"profile"`
 }
 

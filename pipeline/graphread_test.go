@@ -337,4 +337,28 @@ func TestGraphShowsHubs(t *testing.T) {
 	if kinds[pipeline.GraphCount{Class: "profile", Name: "hub"}] != 1 {
 		t.Errorf("counted %v", kinds)
 	}
+	w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{
+		Value:   []byte(`{"event":"late","crm":"9","cookie":"tab"}`),
+		Headers: []pipeline.Header{{Key: pipeline.HeaderDataset, Value: []byte("web")}}})
+	w.drain()
+	tab := pipeline.GraphHub{Identity: "cookie:tab", Neighbours: 4, TurnedAway: 1,
+		Profile: c.Profile}
+	w.wantHubs(tab)
+	w.control(`{"id":"reset","op":"reset_hub","identities":["cookie:tab"]}`)
+	w.drain()
+	w.wantHubs()
+}
+
+// wantHubs compares the hubs at the top of the graph, and their number, also after a restart.
+func (w *world) wantHubs(want ...pipeline.GraphHub) {
+	w.t.Helper()
+	w.must(w.store.Close())
+	w.open()
+	top, err := pipeline.NewLookup(w.model, w.store).Top(context.Background(), w.shard.Stats(),
+		"profile", 10)
+	w.must(err)
+	if !slices.Equal(top.Hubs, want) || top.HubsAll != int64(len(want)) {
+		w.t.Errorf("%d hubs, %+v; want %+v", top.HubsAll, top.Hubs, want)
+	}
+	w.check()
 }

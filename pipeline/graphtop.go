@@ -34,6 +34,9 @@ func (l *Lookup) Top(ctx context.Context, stats *Stats, class string, n int) (*G
 	for _, c := range largest {
 		top.Largest = append(top.Largest, c.shown())
 	}
+	if top.Hubs, err = r.hubs(n); err != nil {
+		return nil, err
+	}
 	refused, bound := stats.MostRefused(class, n)
 	top.RefusedError = bound
 	if top.Refused, err = r.restless(refused); err != nil {
@@ -46,7 +49,7 @@ func (l *Lookup) Top(ctx context.Context, stats *Stats, class string, n int) (*G
 }
 
 func (t *GraphTop) setTotals(totals *store.GraphTotals) {
-	t.Links, t.Clusters = totals.Links, totals.Clusters()
+	t.Links, t.Clusters, t.HubsAll = totals.Links, totals.Clusters(), totals.Hubs
 	for i, label := range store.ClusterSizes() {
 		t.Sizes = append(t.Sizes, GraphSize{label, totals.Sizes[i]})
 	}
@@ -73,6 +76,28 @@ func (r *graphReader) scan(ctx context.Context, n int) ([]largeCluster, *store.G
 	return kept, totals, err
 }
 
+// hubs lists the n hubs that have turned the most away.
+func (r *graphReader) hubs(n int) ([]GraphHub, error) {
+	var ids []profile.Identity
+	err := r.view.rows.Hubs(r.entity.Name, func(id profile.Identity) { ids = append(ids, id) })
+	if err != nil {
+		return nil, err
+	}
+	all := make([]GraphHub, 0, len(ids))
+	for _, id := range ids {
+		row, err := r.view.rows.Identity(r.entity.Name, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, GraphHub{id.String(), row.Degree, row.Beyond, row.Cluster.String()})
+	}
+	slices.SortFunc(all, func(a, b GraphHub) int {
+		return cmp.Or(cmp.Compare(b.TurnedAway, a.TurnedAway),
+			cmp.Compare(b.Neighbours, a.Neighbours), cmp.Compare(a.Identity, b.Identity))
+	})
+	return all[:min(n, len(all))], nil
+}
+
 // restless says where identities are now. What was counted after the snapshot may not be in it.
 func (r *graphReader) restless(all []Restless) ([]GraphRestless, error) {
 	list := []GraphRestless{}
@@ -85,14 +110,7 @@ func (r *graphReader) restless(all []Restless) ([]GraphRestless, error) {
 			return nil, err
 		}
 		if row != nil {
-			shown.Profile = row.Cluster.String()
-		}
-		err = r.view.rows.EachNeighbour(r.entity.Name, f.Identity, func(store.Neighbour) error {
-			shown.Neighbours++
-			return nil
-		})
-		if err != nil {
-			return nil, err
+			shown.Profile, shown.Neighbours = row.Cluster.String(), row.Degree
 		}
 		list = append(list, shown)
 	}

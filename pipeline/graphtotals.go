@@ -48,6 +48,16 @@ func (t *graphTotals) link(class string, n int64) {
 	t.dirty[class] = true
 }
 
+// hub counts an identity that is listed as a hub, or not any more.
+func (t *graphTotals) hub(class string, on bool) {
+	if on {
+		t.rows[class].Hubs++
+	} else {
+		t.rows[class].Hubs--
+	}
+	t.dirty[class] = true
+}
+
 // write puts what has changed into b.
 func (t *graphTotals) write(b *store.Batch) {
 	for _, class := range slices.Sorted(maps.Keys(t.dirty)) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"selfsame/identity"
@@ -22,6 +23,8 @@ type RulesText struct {
 	MaxIdentities int             `json:"max_identities"`
 	// Key tells whether the key of profile ids is still the same. It does not reveal the key.
 	Key string `json:"id_key_check,omitempty"`
+	// Links tells by record dataset whether its links are kept or the current ones.
+	Links map[string]string `json:"links,omitempty"`
 }
 
 // NamespaceText is an [identity.Namespace].
@@ -100,33 +103,29 @@ type RulesChange struct {
 }
 
 // AdoptRules compares the rules of each class with those that the store's clusters were decided
-// under. What data cannot live under is refused, with the way out: another type, normalisation or
-// class of a namespace that has data, a namespace that is gone, another key of profile ids. Any
-// other change is remembered, and a job begins that decides the clusters again. Call it before a
-// shard is made of the model.
+// under. What data cannot live under is refused, with the way out: another type or normalisation of
+// a namespace that has data, a namespace that is gone, a dataset whose links are kept and were the
+// current ones, or the other way round. Any other change is remembered, and a job begins that
+// decides the clusters again. Call it before a shard is made of the model.
 func AdoptRules(m *Model, s *store.Store, now int64) ([]RulesChange, error) {
 	var changes []RulesChange
 	var rows []store.Rules
 	var jobs []store.Job
 	var refused []error
 	for _, e := range m.Entities {
-		row, old, err := rulesRow(m, s, e)
+		next, err := nextRules(m, s, e)
 		if err != nil {
-			return nil, err
-		}
-		if row == nil {
+			refused = append(refused, err)
 			continue
 		}
-		if old != nil {
-			if err := checkRules(s.Reader(), e, old); err != nil {
-				refused = append(refused, err)
-				continue
-			}
-			job := rulesJob(e.Name, row.Generation, now)
+		if next.row != nil {
+			rows = append(rows, *next.row)
+		}
+		if next.changed {
+			job := rulesJob(e.Name, next.row.Generation, now)
 			jobs = append(jobs, job)
 			changes = append(changes, RulesChange{e.Name, job.ID})
 		}
-		rows = append(rows, *row)
 	}
 	if err := errors.Join(refused...); err != nil || len(rows) == 0 {
 		return nil, err
@@ -134,30 +133,73 @@ func AdoptRules(m *Model, s *store.Store, now int64) ([]RulesChange, error) {
 	return changes, s.SetRules(rows, jobs)
 }
 
-// rulesRow returns what is to be remembered of the rules of a class, nil where that is what is
-// remembered already. old are the rules before, nil where there were none.
-func rulesRow(m *Model, s *store.Store, e *Entity) (row *store.Rules, old *RulesText, err error) {
-	text := RulesTextOf(e.Rules)
-	text.Key = keyCheck(m.IDKey)
-	next, err := json.Marshal(text)
+// adopted is what is to be remembered of the rules of a class.
+type adopted struct {
+	row     *store.Rules // nil: what is remembered already
+	changed bool         // clusters are to be decided again
+}
+
+// nextRules compares the rules of a class with those that are remembered.
+func nextRules(m *Model, s *store.Store, e *Entity) (adopted, error) {
+	next := RulesTextOf(e.Rules)
+	next.Key, next.Links = keyCheck(m.IDKey), linksText(m, e.Name)
+	text, err := json.Marshal(next)
 	if err != nil {
-		return nil, nil, fmt.Errorf("remembering the rules of class %s: %w", e.Name, err)
+		return adopted{}, fmt.Errorf("remembering the rules of class %s: %w", e.Name, err)
 	}
 	held, err := s.Reader().Rules(e.Name)
 	if err != nil {
-		return nil, nil, err
+		return adopted{}, err
 	}
+	row := &store.Rules{Class: e.Name, Generation: 1, Complete: true, Text: text}
 	if held == nil {
-		return &store.Rules{Class: e.Name, Generation: 1, Complete: true, Text: next}, nil, nil
+		return adopted{row: row}, nil
 	}
-	if bytes.Equal(held.Text, next) {
-		return nil, nil, nil
+	if bytes.Equal(held.Text, text) {
+		return adopted{}, nil
 	}
-	old = &RulesText{}
-	if err := json.Unmarshal(held.Text, old); err != nil {
-		return nil, nil, fmt.Errorf("reading the remembered rules of class %s: %w", e.Name, err)
+	var old RulesText
+	if err := json.Unmarshal(held.Text, &old); err != nil {
+		return adopted{}, fmt.Errorf("reading the remembered rules of class %s: %w", e.Name, err)
 	}
-	return &store.Rules{Class: e.Name, Generation: held.Generation + 1, Text: next}, old, nil
+	if err := errors.Join(checkRules(s.Reader(), e, &old), checkLinks(&old, next)); err != nil {
+		return adopted{}, err
+	}
+	row.Generation, row.Complete = held.Generation, held.Complete
+	old.Links = next.Links // other datasets decide nothing again
+	if same, err := json.Marshal(old); err != nil || bytes.Equal(same, text) {
+		return adopted{row: row}, err
+	}
+	row.Generation, row.Complete = held.Generation+1, false
+	return adopted{row, true}, nil
+}
+
+func linksText(m *Model, class string) map[string]string {
+	modes := map[string]string{}
+	for _, ds := range m.Datasets {
+		switch {
+		case ds.Entity != class || ds.Class != ClassRecord:
+		case ds.CurrentLinks:
+			modes[ds.Name] = "current"
+		default:
+			modes[ds.Name] = "keep"
+		}
+	}
+	return modes
+}
+
+// checkLinks refuses other links of a dataset: what it has asserted would stay as it was.
+func checkLinks(old *RulesText, next RulesText) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(next.Links)) {
+		was, known := old.Links[name]
+		if known && was != next.Links[name] {
+			errs = append(errs, fmt.Errorf("dataset %q: links changes from %s to %s, but what it "+
+				"has linked is kept: set it back, or rebuild the store from the input topics",
+				name, was, next.Links[name]))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkRules refuses what the data of a class cannot live under.

@@ -241,6 +241,12 @@ func TestRulesRefused(t *testing.T) {
 			t.Errorf("%v, want %s", err, test.want)
 		}
 	}
+	w.model.Dataset("crm").CurrentLinks = true
+	_, err := pipeline.AdoptRules(w.model, w.store, 0)
+	if err == nil || !strings.Contains(err.Error(), "links changes from keep to current") {
+		t.Errorf("other links: %v", err)
+	}
+	w.model.Dataset("crm").CurrentLinks = false
 	w.must(pipeline.CheckKey(w.model, w.store))
 	w.model.IDKey = []byte("another key of at least 16 bytes")
 	if err := pipeline.CheckKey(w.model, w.store); err == nil ||
@@ -248,6 +254,25 @@ func TestRulesRefused(t *testing.T) {
 		t.Errorf("another key: %v", err)
 	}
 	w.model.IDKey = idKey
+}
+
+// TestNewDatasetDecidesNothing: the rules have not changed where only a dataset has come.
+func TestNewDatasetDecidesNothing(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	more := *w.model.Dataset("crm")
+	more.Name, more.CurrentLinks = "crm2", true
+	w.model.Datasets = append(w.model.Datasets, &more)
+	for range 2 {
+		changes, err := pipeline.AdoptRules(w.model, w.store, 0)
+		if err != nil || len(changes) > 0 {
+			t.Errorf("%v, %v", changes, err)
+		}
+	}
+	more.CurrentLinks = false
+	if _, err := pipeline.AdoptRules(w.model, w.store, 0); err == nil {
+		t.Error("the new dataset was not remembered")
+	}
 }
 
 // TestRulesJobIsToldAndDone: the job is there to be seen, and nothing is emitted where nothing

@@ -22,6 +22,7 @@ type person struct {
 	known     bool // the identity has been seen before, or in this commit
 	stored    bool // the store has its row: it was seen before this commit
 	dirty     bool
+	listed    bool                 // the store lists it as a hub
 	own       profile.ID           // of the profile whose root it is; zero until asked for
 	fragments map[string]*fragment // by dataset
 	dropped   []string             // datasets whose fragments this commit deletes
@@ -137,6 +138,7 @@ func (s *state) person(class string, id profile.Identity) (*person, error) {
 	p := &person{key: key}
 	if row != nil {
 		p.row, p.known, p.stored = *row, true, true
+		p.listed = row.Silence&store.SilentHub != 0
 	}
 	s.people.put(key, p)
 	s.last = p
@@ -356,6 +358,11 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 			ref := store.FragmentRef{Class: p.key.class, Identity: p.key.id, Dataset: dataset}
 			b.DeleteFragment(ref)
 		}
+	}
+	if hub := p.row.Silence&store.SilentHub != 0; hub != p.listed {
+		b.SetHub(p.key.class, p.key.id, hub)
+		s.totals.hub(p.key.class, hub)
+		p.listed = hub
 	}
 	p.dirty, p.stored, p.dropped = false, true, nil
 	p.newLinks, p.lostLinks = nil, nil

@@ -145,8 +145,8 @@ func (c *checker) row(key, value []byte) {
 		c.sum.Names++
 	case spaceMeta:
 		c.metaRow(key, value)
-	case spaceBlocked:
-		c.blockedRow(key, value)
+	case spaceBlocked, spaceHub:
+		c.markRow(key, value)
 	case spaceApplied, spaceJob, spaceTimer:
 		c.controlRow(key, value)
 	case spaceTotals:
@@ -232,6 +232,15 @@ func (c *checker) identityRow(value []byte) {
 	}
 	o.row = row
 	o.ordered = row.Ordered
+	if row.Silence&SilentHub != 0 {
+		key, err := c.dict.markKey(spaceHub, o.class, o.id)
+		c.note(err)
+		found, err := get(c.src, key)
+		c.note(err)
+		if found == nil {
+			c.problem("identity", safe(o.class, o.id), "is a hub that is not listed")
+		}
+	}
 	cluster, err := c.Cluster(o.class, row.Cluster)
 	c.note(err)
 	switch {

@@ -13,6 +13,7 @@ import (
 // Keys of rows that only the graph has.
 const (
 	spaceBlocked = 'b'
+	spaceHub     = 'h'
 	rowSaid      = 6 // within an identity's range
 )
 
@@ -26,12 +27,13 @@ func (d *dictionary) saidKey(dst []byte, class string, id profile.Identity, data
 	return appendNumber(append(dst, rowSaid), ds), err
 }
 
-func (d *dictionary) blockedKey(class string, id profile.Identity) ([]byte, error) {
+// markKey is the key of a row that only says something about an identity by being there.
+func (d *dictionary) markKey(space byte, class string, id profile.Identity) ([]byte, error) {
 	c, err := d.number(class)
 	if err != nil {
 		return nil, err
 	}
-	return d.appendIdentity(appendNumber([]byte{spaceBlocked}, c), id)
+	return d.appendIdentity(appendNumber([]byte{space}, c), id)
 }
 
 // DeleteLink removes a link from both ends.
@@ -50,7 +52,16 @@ func (b *Batch) SetSaid(class string, id profile.Identity, dataset string, row *
 
 // SetBlocked notes that an operator has blocked a value, or not any more.
 func (b *Batch) SetBlocked(class string, id profile.Identity, on bool) {
-	key, err := b.store.dict.blockedKey(class, id)
+	b.mark(spaceBlocked, class, id, on)
+}
+
+// SetHub notes that an identity is a hub, or not any more, so that hubs can be listed.
+func (b *Batch) SetHub(class string, id profile.Identity, on bool) {
+	b.mark(spaceHub, class, id, on)
+}
+
+func (b *Batch) mark(space byte, class string, id profile.Identity, on bool) {
+	key, err := b.store.dict.markKey(space, class, id)
 	if on {
 		b.setRaw(key, []byte{rowVersion}, err)
 		return
@@ -66,20 +77,37 @@ func (r *Reader) Said(class string, id profile.Identity, dataset string) (*Said,
 
 // Blocked calls fn for each value that an operator has blocked.
 func (r *Reader) Blocked(fn func(class string, id profile.Identity)) error {
-	err := r.scan([]byte{spaceBlocked}, func(key, _ []byte) error {
-		class, id, err := r.dict.cutBlocked(key)
-		if err == nil {
-			fn(class, id)
-		}
-		return err
-	})
+	err := r.marks([]byte{spaceBlocked}, fn)
 	if err != nil {
 		return fmt.Errorf("reading blocked values: %w", err)
 	}
 	return nil
 }
 
-func (d *dictionary) cutBlocked(key []byte) (class string, id profile.Identity, err error) {
+// Hubs calls fn for each hub of a class.
+func (r *Reader) Hubs(class string, fn func(id profile.Identity)) error {
+	c, err := r.dict.number(class)
+	if err != nil {
+		return nil // no row has ever named it
+	}
+	err = r.marks(appendNumber([]byte{spaceHub}, c), func(_ string, id profile.Identity) { fn(id) })
+	if err != nil {
+		return fmt.Errorf("reading hubs: %w", err)
+	}
+	return nil
+}
+
+func (r *Reader) marks(prefix []byte, fn func(class string, id profile.Identity)) error {
+	return r.scan(prefix, func(key, _ []byte) error {
+		class, id, err := r.dict.cutMark(key)
+		if err == nil {
+			fn(class, id)
+		}
+		return err
+	})
+}
+
+func (d *dictionary) cutMark(key []byte) (class string, id profile.Identity, err error) {
 	number, rest, err := cutNumber(key[1:])
 	if err != nil {
 		return "", id, err
@@ -223,9 +251,21 @@ func (c *checker) saidRow(tail, value []byte) {
 	}
 }
 
-// blockedRow checks the row of a blocked value.
-func (c *checker) blockedRow(key, value []byte) {
-	if _, _, err := c.dict.cutBlocked(key); err != nil || !bytes.Equal(value, []byte{rowVersion}) {
-		c.problem("blocked value", "key", "does not decode: %v", err)
+// markRow checks the row of a blocked value or a hub.
+func (c *checker) markRow(key, value []byte) {
+	space := map[byte]string{spaceBlocked: "blocked value", spaceHub: "hub"}[key[0]]
+	class, id, err := c.dict.cutMark(key)
+	if err != nil || !bytes.Equal(value, []byte{rowVersion}) {
+		c.problem(space, "key", "does not decode: %v", err)
+		return
+	}
+	if key[0] == spaceBlocked {
+		return
+	}
+	c.counted(class).Hubs++
+	row, err := c.Identity(class, id)
+	c.note(err)
+	if row == nil || row.Silence&SilentHub == 0 {
+		c.problem(space, safe(class, id), "its identity does not say that it is one")
 	}
 }

@@ -32,6 +32,7 @@ func ClusterSizes() []string {
 // what they count, so they are exact at every committed state.
 type GraphTotals struct {
 	Links int64                    // rows of links, also of those left out or voided
+	Hubs  int64                    // identities that are hubs
 	Sizes [len(clusterSizes)]int64 // clusters by size, as in ClusterSizes
 	// Several counts the clusters that hold more than one identity of a namespace; sorted, without
 	// zeroes.
@@ -85,7 +86,7 @@ func (t *GraphTotals) addSeveral(namespace string, n int64) {
 
 // Equal reports whether both count the same.
 func (t *GraphTotals) Equal(other *GraphTotals) bool {
-	return t.Links == other.Links && t.Sizes == other.Sizes &&
+	return t.Links == other.Links && t.Hubs == other.Hubs && t.Sizes == other.Sizes &&
 		slices.Equal(t.Several, other.Several)
 }
 
@@ -112,6 +113,9 @@ func (r *Reader) GraphTotals(class string) (*GraphTotals, error) {
 // before totals were kept.
 func (r *Reader) CountGraph(class string) (*GraphTotals, error) {
 	t := &GraphTotals{}
+	if err := r.Hubs(class, func(profile.Identity) { t.Hubs++ }); err != nil {
+		return nil, err
+	}
 	err := r.Clusters(class, func(_ profile.ID, c *Cluster) error {
 		t.AddCluster(c.Members, 1)
 		for _, id := range c.Members {
@@ -137,6 +141,7 @@ func (d *dictionary) totalsKey(class string) ([]byte, error) {
 
 func encodeTotals(e *encoder, t *GraphTotals) {
 	e.int(t.Links)
+	e.int(t.Hubs)
 	e.count(len(t.Sizes))
 	for _, n := range t.Sizes {
 		e.int(n)
@@ -150,7 +155,7 @@ func encodeTotals(e *encoder, t *GraphTotals) {
 
 func (d *dictionary) decodeTotals(src []byte) (*GraphTotals, error) {
 	r := d.decode(src)
-	t := &GraphTotals{Links: r.int()}
+	t := &GraphTotals{Links: r.int(), Hubs: r.int()}
 	if n := r.count(); n != len(t.Sizes) {
 		r.fail(fmt.Errorf("%w: %d classes of size", errCorrupt, n))
 	}

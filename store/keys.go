@@ -16,6 +16,7 @@ import (
 //	d class ns value 05 ns value                 orders about a pair, under both ends
 //	d class ns value 06 dataset                  which identities its newest record links
 //	b class ns value                             a value that an operator has blocked
+//	h class ns value                             a hub
 //	e dataset event-id                           where the event of that id is
 //	c class id                                   cluster
 //	g class                                      totals of the graph of the class

@@ -222,6 +222,8 @@ func TestTopText(t *testing.T) {
 		Several: map[string]int64{"cookie": 1},
 		Largest: []pipeline.GraphLarge{{Profile: "5f1c", Size: 2, Identity: "cookie:a",
 			Namespaces: map[string]int{"cookie": 2}}},
+		HubsAll: 7, Hubs: []pipeline.GraphHub{{Identity: "cookie:tab", Neighbours: 11,
+			TurnedAway: 80, Profile: "77aa"}},
 		Moved: []pipeline.GraphRestless{{Identity: "cookie:a", Dataset: "web", Count: 9,
 			Neighbours: 12, Profile: "5f1c"}}, MovedError: 2})
 	if err != nil {
@@ -239,6 +241,10 @@ clusters with more than one
 largest clusters
 PROFILE  IDENTITIES  ONE OF THEM  BY NAMESPACE
 5f1c     2           cookie:a     cookie 2
+
+hubs  7
+IDENTITY    NEIGHBOURS KEPT  TURNED AWAY  PROFILE
+cookie:tab  11               80           77aa
 
 most links left out since the start: none
 

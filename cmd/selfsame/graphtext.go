@@ -161,6 +161,14 @@ func topText(w io.Writer, top *pipeline.GraphTop) error {
 		t.row(c.Profile, c.Size, printable(c.Identity), namespacesText(c.Namespaces))
 	}
 	t.end()
+	fmt.Fprintf(w, "\nhubs  %d\n", top.HubsAll)
+	if len(top.Hubs) > 0 {
+		t.row("IDENTITY", "NEIGHBOURS KEPT", "TURNED AWAY", "PROFILE")
+	}
+	for _, h := range top.Hubs {
+		t.row(printable(h.Identity), h.Neighbours, h.TurnedAway, h.Profile)
+	}
+	t.end()
 	restlessText(w, t, "links left out", top.Refused, top.RefusedError)
 	restlessText(w, t, "moves from profile to profile", top.Moved, top.MovedError)
 	return t.err
