@@ -91,6 +91,7 @@ type pipelineFile struct {
 type limitsFile struct {
 	RecordBytes       Bytes `yaml:"record_bytes"`
 	LeavesPerFragment int   `yaml:"leaves_per_fragment"`
+	ArrayEdits        int   `yaml:"array_edits"`
 	EventIDBytes      Bytes `yaml:"event_id_bytes"`
 	OutputBytes       Bytes `yaml:"output_bytes"`
 }

@@ -14,6 +14,7 @@ func (c *Config) build(p *problems) *pipeline.Model {
 		Limits: pipeline.Limits{
 			RecordBytes:       int(c.file.Limits.RecordBytes),
 			LeavesPerFragment: c.file.Limits.LeavesPerFragment,
+			ArrayEdits:        c.file.Limits.ArrayEdits,
 			EventIDBytes:      int(c.file.Limits.EventIDBytes),
 			OutputBytes:       int(c.file.Limits.OutputBytes),
 		}}

@@ -19,6 +19,7 @@ type fact struct {
 	value   string
 	at      time.Time
 	op      string
+	array   string // header of edits
 }
 
 // facts makes a history of people, shared cookies, late and contradictory records. No two facts
@@ -43,7 +44,12 @@ func facts(rnd *rand.Rand, n int) []fact {
 			op := []string{"delete", "replace"}[rnd.IntN(2)]
 			all = append(all, fact{dataset: "crm", at: at, op: op, value: fmt.Sprintf(
 				`{"id":"%d","name":"r%d",%s}`, person, i, stamp)})
-		case kind < 6 && i%2 == 0:
+		case kind < 6 && i%3 == 0:
+			edit := []string{"append", "union", "union", "remove"}[rnd.IntN(4)]
+			all = append(all, fact{dataset: "crm", at: at, array: "tags=" + edit,
+				value: fmt.Sprintf(`{"id":"%d","tags":["t%d","t%d"],%s}`, person%3, rnd.IntN(4),
+					rnd.IntN(4), stamp)})
+		case kind < 6 && i%3 == 1:
 			all = append(all, fact{dataset: "control", at: at, value: operatorsWord(rnd, i, at)})
 		case kind < 6:
 			all = append(all, fact{dataset: "shop", at: at, value: fmt.Sprintf(
@@ -124,8 +130,12 @@ func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 		if f.op != "" {
 			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-op", Value: []byte(f.op)})
 		}
+		if f.array != "" {
+			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-array",
+				Value: []byte(f.array)})
+		}
 		copies := 1
-		if i%10 == 0 {
+		if i%10 == 0 && f.array != "tags=append" { // sent twice, it appends twice
 			copies = 2
 		}
 		for range copies {

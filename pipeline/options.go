@@ -149,7 +149,8 @@ func (e *Entity) DefaultPolicy() *PolicyTopic {
 // Limits bound the size of things. Each has a reason code that names it.
 type Limits struct {
 	RecordBytes       int // key and value of an input record: too_large
-	LeavesPerFragment int // attributes and unsets: too_large
+	LeavesPerFragment int // attributes, unsets and edited arrays: too_large
+	ArrayEdits        int // elements added to or taken out of one array: too_large
 	EventIDBytes      int // schema_violation
 	OutputBytes       int // an encoded profile: marker record and dead letter
 }
@@ -163,6 +164,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		RecordBytes:       1 << 20,
 		LeavesPerFragment: 2000,
+		ArrayEdits:        1000,
 		EventIDBytes:      1024,
 		OutputBytes:       900 << 10,
 	}

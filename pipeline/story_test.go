@@ -22,7 +22,10 @@ var versions = regexp.MustCompile(`"version":\d+,?`)
 // TestStories plays the stories of testdata: see testdata/README for their language.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
-		w := newWorldOn(t, memlog.Options{}, 1, addEnveloped(t))
+		w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+			addEnveloped(t)(m)
+			m.Limits.ArrayEdits = 10
+		})
 		defer w.close()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			w.t = t

@@ -77,7 +77,7 @@ func gather(sources []Source) []MergedLeaf {
 	}
 	all := make([]MergedLeaf, 0, n)
 	for i, s := range sources {
-		for _, leaf := range s.Fragment.Leaves {
+		for _, leaf := range s.Fragment.Shown() {
 			all = append(all, MergedLeaf{Leaf: leaf, Source: i})
 		}
 	}

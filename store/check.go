@@ -48,7 +48,7 @@ func (s Summary) String() string {
 //   - an identity says how many links it has
 //   - a link has assertions, First not after Latest; it is found from both ends, which exist
 //   - an identity lists exactly the fragments and the events' datasets that are there
-//   - a fragment is sorted and hides nothing below its floor
+//   - a fragment is sorted and hides nothing below its floor; no edit of an array is overruled
 //   - an event and the row of its id name each other
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
@@ -308,6 +308,16 @@ func (c *checker) fragmentRow(tail, value []byte) {
 			c.problem("fragment", where+" of "+dataset, "leaf %d is out of order or hidden", i)
 		}
 	}
+	if whole := (&profile.Fragment{Floor: f.Floor, Leaves: f.Leaves}); len(f.Edits) > 0 {
+		whole.Join(&profile.Fragment{Edits: profile.SortEdits(slices.Clone(f.Edits))})
+		if whole.Join(f) || !slices.EqualFunc(whole.Edits, f.Edits, sameEdit) {
+			c.problem("fragment", where+" of "+dataset, "its edits are out of order or overruled")
+		}
+	}
+}
+
+func sameEdit(a, b profile.Edit) bool {
+	return a.Path == b.Path && a.Stamp == b.Stamp && a.Kind == b.Kind && a.Index == b.Index
 }
 
 func (c *checker) eventRow(tail, value []byte) {
