@@ -120,13 +120,20 @@ type namespace struct {
 }
 
 type policy struct {
-	Strategy  string `yaml:"strategy"`
-	Stitching string `yaml:"stitching"`
-	Topic     string `yaml:"topic"`
-	Default   bool   `yaml:"default"`
-	Format    string `yaml:"format"`
+	Strategy   string              `yaml:"strategy"`
+	Precedence []string            `yaml:"precedence"`
+	Overrides  map[string]override `yaml:"overrides"`
+	Stitching  string              `yaml:"stitching"`
+	Topic      string              `yaml:"topic"`
+	Default    bool                `yaml:"default"`
+	Format     string              `yaml:"format"`
+	Deprecated string              `yaml:"deprecated"`
+}
 
-	Deprecated string `yaml:"deprecated"`
+type override struct {
+	Strategy   string   `yaml:"strategy"`
+	Precedence []string `yaml:"precedence"`
+	Union      bool     `yaml:"union"`
 }
 
 type entityTopics struct {

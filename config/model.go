@@ -40,6 +40,7 @@ func (c *Config) build(p *problems) *pipeline.Model {
 	checkTopics(p, m)
 	checkShared(p, m)
 	compose(p, m)
+	c.compileMerges(p, m)
 	return m
 }
 
@@ -62,12 +63,6 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 	for _, name := range c.lines.keys(path...) {
 		one := f.Policies[name]
 		at := slices.Concat(path, []string{name})
-		if one.Strategy != "" && one.Strategy != "latest" {
-			p.add(append(at, "strategy"), "%q is not supported: only latest is", one.Strategy)
-		}
-		if one.Stitching != "" && one.Stitching != "graph" {
-			p.add(append(at, "stitching"), "%q is not supported: only graph is", one.Stitching)
-		}
 		if one.Topic == "" {
 			p.add(at, "topic is missing")
 		}
@@ -85,7 +80,7 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 		}
 		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic, Format: format,
 			ShowDeprecated: one.Deprecated == "show",
-			Policy:         profile.Policy{Name: name, Strategy: profile.StrategyLatest},
+			Policy:         profile.Policy{Name: name}, // the rest once the unions are there
 			Default:        one.Default || len(f.Policies) == 1})
 	}
 	if defaults != 1 {

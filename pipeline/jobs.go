@@ -173,14 +173,17 @@ func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done 
 func (sh *Shard) remerge(key clusterKey, why cause, all bool) error {
 	d := sh.markCluster(key.class, key.id, why)
 	d.again = d.again || all
-	if !all {
-		return nil
-	}
 	c, err := sh.state.cluster(key.class, key.id)
 	if err != nil {
 		return err
 	}
 	for _, id := range c.members {
+		if own := sh.markAlone(personKey{key.class, id}, why); own != nil {
+			own.again = own.again || all
+		}
+		if !all {
+			continue
+		}
 		p, err := sh.state.person(key.class, id)
 		if err != nil {
 			return err

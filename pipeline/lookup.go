@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"selfsame/identity"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -91,6 +92,10 @@ func (l *Lookup) read(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 	if err != nil || row == nil {
 		return nil, err
 	}
+	if policy.Stitching == profile.StitchNone {
+		own := profile.ID(identity.NewProfileID(l.model.IDKey, e.Name, id))
+		return readCluster(snap, e, policy, assigned{own, []profile.Identity{id}})
+	}
 	c, err := snap.Cluster(e.Name, row.Cluster)
 	if err != nil {
 		return nil, err
@@ -116,6 +121,9 @@ func (l *Lookup) Each(class string, fn func(*Answer) error) error {
 // eachProfile calls fn for every merged profile of a snapshot, in order of id.
 func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 	fn func(*Answer) error) error {
+	if policy.Stitching == profile.StitchNone {
+		return eachOwn(snap, e, policy, fn)
+	}
 	return snap.Clusters(e.Name, func(id profile.ID, c *store.Cluster) error {
 		a, err := readCluster(snap, e, policy, assigned{id, c.Members})
 		if err != nil || a == nil {
@@ -125,7 +133,21 @@ func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 	})
 }
 
-// readCluster merges a cluster; nil where it holds nothing.
+// eachOwn calls fn for every profile of a single identity, as far as they have been decided.
+func eachOwn(snap *store.Snapshot, e *Entity, policy *PolicyTopic, fn func(*Answer) error) error {
+	return snap.Profiles(e.Name, policy.Name, func(id profile.ID, row *store.Profile) error {
+		if row.Dead || row.Identity.IsZero() {
+			return nil
+		}
+		a, err := readCluster(snap, e, policy, assigned{id, []profile.Identity{row.Identity}})
+		if err != nil || a == nil {
+			return err
+		}
+		return fn(a)
+	})
+}
+
+// readCluster merges a cluster, or a single identity; nil where it holds nothing.
 func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigned) (
 	*Answer, error) {
 	var err error
@@ -133,7 +155,7 @@ func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigne
 	if a.Data, err = gather(storedRows{&snap.Reader}, e.Name, c.members); err != nil {
 		return nil, err
 	}
-	if !a.Data.Exists() {
+	if a.Data = a.Data.under(&policy.Policy); !a.Data.Exists() {
 		return nil, nil
 	}
 	decided, err := snap.Profile(a.Ref)

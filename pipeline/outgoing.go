@@ -157,7 +157,7 @@ func (p *Publisher) renderProfile(snap *store.Snapshot, e *store.Entry) (
 	}
 	body := p.shard.rendered.take(ref, row.Version)
 	if body == nil {
-		if body, err = values.stored(&snap.Reader, ref.ID); err != nil {
+		if body, err = values.stored(&snap.Reader, ref.ID, row); err != nil || body == nil {
 			return OutRecord{}, nil, err
 		}
 	}

@@ -38,6 +38,22 @@ func TestStories(t *testing.T) {
 	})
 }
 
+// TestPolicyStories plays stories in a world of several policies.
+func TestPolicyStories(t *testing.T) {
+	datadriven.Walk(t, "testdata/policies", func(t *testing.T, path string) {
+		w := newWorldOn(t, memlog.Options{}, 1, addPolicies(t))
+		defer w.close()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			w.t = t
+			out := w.tell(d)
+			if out != "" && !strings.HasSuffix(out, "\n") {
+				out += "\n"
+			}
+			return out
+		})
+	})
+}
+
 func (w *world) tell(d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "send":
@@ -52,6 +68,8 @@ func (w *world) tell(d *datadriven.TestData) string {
 		return w.emitted("profiles", pipeline.HeaderMergedInto, pipeline.HeaderCause)
 	case "graph":
 		return w.emitted("identity")
+	case "topic":
+		return w.emitted(d.CmdArgs[0].Key)
 	case "assignments":
 		return w.emitted("assignments")
 	case "dead":
@@ -181,9 +199,9 @@ func outcome(before, after pipeline.Figures) string {
 func (w *world) tellGet(d *datadriven.TestData) string {
 	namespace, value, _ := strings.Cut(d.CmdArgs[0].Key, ":")
 	lookup := pipeline.NewLookup(w.model, w.store)
-	answer, err := lookup.Find(
-		pipeline.Query{Class: "profile", Namespace: namespace, Value: value},
-	)
+	query := pipeline.Query{Class: "profile", Namespace: namespace, Value: value}
+	d.MaybeScanArgs(w.t.(*testing.T), "policy", &query.Policy)
+	answer, err := lookup.Find(query)
 	if err != nil {
 		return "error: " + err.Error()
 	}

@@ -208,7 +208,7 @@ func TestMergeIgnoresTheOrderOfSources(t *testing.T) {
 				sources[i], sources[j] = sources[j], sources[i]
 			})
 			var got []Leaf
-			for _, l := range (Policy{}).Merge(sources).Leaves {
+			for _, l := range (&Policy{}).Merge(sources).Leaves {
 				got = append(got, l.Leaf)
 			}
 			if !sameLeaves(got, want) {

@@ -53,7 +53,8 @@ func (s Summary) String() string {
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - the totals of the graph of a class are those of its rows
-//   - a live profile has a cluster of its id; outbox entries decode and lie below the next number
+//   - a live profile has a cluster of its id, or its identity is known
+//   - outbox entries decode and lie below the next number
 //
 // It needs little memory: one pass over the keys, and point reads. The error is one of reading, or
 // ctx's.
@@ -414,6 +415,14 @@ func (c *checker) profileRow(key, value []byte) {
 	row, err := c.dict.decodeProfile(value)
 	if err != nil {
 		c.problem("profile", id.String(), "%v", err)
+		return
+	}
+	if !row.Identity.IsZero() {
+		person, err := c.Identity(class, row.Identity)
+		c.note(err)
+		if !row.Dead && person == nil {
+			c.problem("profile", id.String(), "is alive but its identity is not known")
+		}
 		return
 	}
 	cluster, err := c.Cluster(class, id)

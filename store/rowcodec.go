@@ -208,16 +208,23 @@ func encodeProfile(e *encoder, row *Profile) {
 	if row.Dead {
 		e.id(row.Survivor)
 	}
+	if !row.Identity.IsZero() {
+		e.grow()
+		e.identity(row.Identity)
+	}
 }
 
 func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
-	r := d.decode(src)
+	r, own := d.decodeUpTo(rowVersionGrown, src)
 	row := &Profile{Version: r.uint(), Digest: r.id(), Time: r.int()}
 	if r.flag() {
 		row.Cause = r.position()
 	}
 	if row.Dead = r.flag(); row.Dead {
 		row.Survivor = r.id()
+	}
+	if own {
+		row.Identity = r.identity()
 	}
 	return row, r.done()
 }

@@ -71,6 +71,8 @@ func person(s *Store) *Batch {
 		Deleted: stampAt(2)})
 	b.SetProfile(ProfileRef{"profile", "default", root}, &Profile{Version: 9, Digest: [16]byte{4},
 		Time: 8, Cause: stampAt(3).Pos})
+	b.SetProfile(ProfileRef{"profile", "default", profile.ID{7}}, &Profile{Version: 9, Time: 8,
+		Identity: tab})
 	b.SetPosition("in", 3, consumed())
 	b.SetInput("in", halted())
 	return b
