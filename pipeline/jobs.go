@@ -21,7 +21,7 @@ const (
 )
 
 // JobKinds lists the kinds of job.
-func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear, jobReform} }
+func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear, jobReform, jobPolicy} }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
@@ -119,6 +119,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepReform(job, args, limit)
+	case jobPolicy:
+		var args policyArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepPolicy(job, args, limit)
 	}
 	return false, fmt.Errorf("its kind %q is not known to this program", job.Kind)
 }
@@ -145,8 +151,7 @@ func (sh *Shard) finishJob(job *store.Job, now int64) error {
 	return nil
 }
 
-// stepRemerge marks the next clusters of a class, which settle then merges. Ids are hashes, so how
-// far the cursor is among all ids says how far the job is.
+// stepRemerge marks the next clusters of a class, which settle then merges.
 func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done bool, err error) {
 	if sh.model.Entity(args.Class) == nil {
 		return true, nil // the class is no longer configured: there is nothing to emit

@@ -128,8 +128,9 @@ type Entity struct {
 	Name            string
 	Rules           *identity.Rules
 	Policies        []PolicyTopic
-	IdentityTopic   string // what happened to the graph
-	AssignmentTopic string // compacted: identity -> profile id
+	Leaving         []PolicyTopic // gone from the configuration; set by AdoptPolicies
+	IdentityTopic   string        // what happened to the graph
+	AssignmentTopic string        // compacted: identity -> profile id
 
 	// Union is the union schema of the class's record datasets, which knows what is deprecated; nil
 	// where nothing is.
@@ -257,6 +258,9 @@ func (m *Model) OutputTopics() []string {
 		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
 		for i := range e.Policies {
 			topics = append(topics, e.Policies[i].Topic)
+		}
+		for i := range e.Leaving {
+			topics = append(topics, e.Leaving[i].Topic)
 		}
 	}
 	return topics

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"strconv"
 
 	"selfsame/profile"
@@ -106,6 +107,9 @@ func (sh *Shard) settle(b *store.Batch) error {
 			return err
 		}
 	}
+	if err := sh.endProfiles(b); err != nil {
+		return err
+	}
 	sh.dirtyOrder, sh.aloneOrder = sh.dirtyOrder[:0], sh.aloneOrder[:0]
 	clear(sh.dirty)
 	clear(sh.alone)
@@ -152,8 +156,7 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 	if err != nil {
 		return err
 	}
-	next := store.Profile{Version: sh.version, Time: max(last.row.Time, u.dirty.time),
-		Cause: u.dirty.cause, Identity: u.identity}
+	next := store.Profile{Version: sh.version, Cause: u.dirty.cause, Identity: u.identity}
 	alive := last.found && !last.row.Dead
 	if !u.data.Exists() {
 		if !alive {
@@ -176,14 +179,37 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 		sh.reportOversize(ref, u, len(body))
 		sh.rendered.put(ref, sh.version, body)
 	}
+	if next.Time, err = sh.newestOf(e, last, u); err != nil {
+		return err
+	}
 	last.row, last.found = next, true
 	b.SetProfile(ref, &next)
-	sh.entries = append(sh.entries, store.Entry{
-		Kind: store.EntryProfile, Topic: policy.Topic,
-		Partition: sh.partition(policy.Topic, []byte(ref.ID.String())),
-		Class:     ref.Class, Policy: ref.Policy, ID: ref.ID,
-	})
+	sh.entries = append(sh.entries, sh.profileEntry(ref, policy.Topic))
 	return nil
+}
+
+// newestOf is the time of the newest contributing record of a profile. Where a change of the policy
+// has made it, the fragments and the other policies know.
+func (sh *Shard) newestOf(e *Entity, last *decided, u unsettled) (int64, error) {
+	newest := u.dirty.time
+	if last.found || newest > math.MinInt64 {
+		return max(newest, last.row.Time), nil
+	}
+	newest = 0
+	for _, source := range u.data.Sources {
+		newest = max(newest, source.Fragment.Newest().Time)
+	}
+	for i := range e.Policies {
+		ref := store.ProfileRef{Class: e.Name, Policy: e.Policies[i].Name, ID: u.key.id}
+		other, err := sh.state.decided(ref)
+		if err != nil {
+			return 0, err
+		}
+		if other.found && e.Policies[i].alone() == !u.identity.IsZero() {
+			newest = max(newest, other.row.Time)
+		}
+	}
+	return newest, nil
 }
 
 // survivor finds the profile that a vanished cluster went into; none where it just ended.

@@ -59,6 +59,7 @@ type Shard struct {
 	dirtyOrder    []clusterKey
 	alone         map[personKey]*dirtyCluster // identities whose own profiles may have changed
 	aloneOrder    []personKey
+	ending        []ended // profiles of policies that are leaving
 
 	// recalled is on which identities deletions had acted before the input was consumed again, by
 	// the id of the control record. It is set before anything is applied.

@@ -10,7 +10,7 @@ import (
 )
 
 // Every value starts with the version of its row's encoding. Most rows know one; those that have
-// grown a part are written in the second only where they have it.
+// changed since are written in the second only where the first cannot say it.
 const (
 	rowVersion      = 1
 	rowVersionGrown = 2
@@ -31,7 +31,7 @@ type encoder struct {
 // start begins a row in the memory of the one before.
 func (e *encoder) start() { e.buf = append(e.buf[:0], rowVersion) }
 
-// grow marks the row as one with the part that it has grown.
+// grow marks the row as one of the second version.
 func (e *encoder) grow() { e.buf[0] = rowVersionGrown }
 
 // done returns the row, good until the next start.
