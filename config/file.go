@@ -125,6 +125,7 @@ type policy struct {
 	Overrides  map[string]override `yaml:"overrides"`
 	Stitching  string              `yaml:"stitching"`
 	Topic      string              `yaml:"topic"`
+	Changes    string              `yaml:"changes"`
 	Default    bool                `yaml:"default"`
 	Format     string              `yaml:"format"`
 	Deprecated string              `yaml:"deprecated"`

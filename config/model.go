@@ -79,6 +79,7 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 			p.add(append(at, "deprecated"), "%q is not hide or show", one.Deprecated)
 		}
 		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic, Format: format,
+			Changes:        one.Changes,
 			ShowDeprecated: one.Deprecated == "show",
 			Policy:         profile.Policy{Name: name}, // the rest once the unions are there
 			Default:        one.Default || len(f.Policies) == 1})
@@ -111,6 +112,7 @@ func checkTopics(p *problems, m *pipeline.Model) {
 		claim(e.AssignmentTopic, "assignment topic of "+e.Name)
 		for i := range e.Policies {
 			claim(e.Policies[i].Topic, "profiles of policy "+e.Policies[i].Name)
+			claim(e.Policies[i].Changes, "changes of policy "+e.Policies[i].Name)
 		}
 	}
 }

@@ -18,6 +18,9 @@ func (c *Config) OwnedTopics() []kafka.TopicSpec {
 		add(e.AssignmentTopic, "compact", 1<<20)
 		for i := range e.Policies {
 			specs = append(specs, c.ProfileTopic(e.Policies[i].Topic))
+			if changes := e.Policies[i].Changes; changes != "" {
+				add(changes, "delete", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
+			}
 		}
 	}
 	log := func(name string, partitions int32) {

@@ -116,6 +116,7 @@ const (
 type PolicyTopic struct {
 	profile.Policy
 	Topic          string
+	Changes        string // topic of the differences; "": none
 	Default        bool
 	Format         Format // of the values
 	SchemaID       uint32 // of FormatRegistry: the id of the values' schema
@@ -258,6 +259,9 @@ func (m *Model) OutputTopics() []string {
 		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
 		for i := range e.Policies {
 			topics = append(topics, e.Policies[i].Topic)
+			if changes := e.Policies[i].Changes; changes != "" {
+				topics = append(topics, changes)
+			}
 		}
 		for i := range e.Leaving {
 			topics = append(topics, e.Leaving[i].Topic)

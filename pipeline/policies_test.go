@@ -64,7 +64,11 @@ func addPolicy(t *testing.T, m *pipeline.Model, name string, spec pipeline.Merge
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	e.Policies = append(e.Policies, pipeline.PolicyTopic{Policy: policy, Topic: name})
+	topic := pipeline.PolicyTopic{Policy: policy, Topic: name}
+	if name == "ranked" {
+		topic.Changes = "ranked.changes"
+	}
+	e.Policies = append(e.Policies, topic)
 }
 
 // newAdopting is the world of several policies in which they are remembered, with the same records

@@ -182,6 +182,13 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 	if next.Time, err = sh.newestOf(e, last, u); err != nil {
 		return err
 	}
+	var was *store.Profile
+	if alive {
+		was = &last.row
+	}
+	if err := sh.announceChange(policy, u, was, &next); err != nil {
+		return err
+	}
 	last.row, last.found = next, true
 	b.SetProfile(ref, &next)
 	sh.entries = append(sh.entries, sh.profileEntry(ref, policy.Topic))
