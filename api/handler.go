@@ -33,6 +33,7 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 	h := &handler{backend: b, token: o.Token, log: log, exports: make(exports, maxExports)}
 	h.exact = map[string]http.HandlerFunc{
 		"/v1/profiles": h.profileByQuery,
+		provenancePath: h.provenanceByQuery,
 		"/v1/export":   h.export,
 		"/v1/status":   bare(h.status),
 		"/v1/jobs":     bare(h.jobs),
@@ -44,10 +45,12 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
 	}
 	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath,
-		graphPath + "/":   h.graphByPath,
-		controlPath + "/": bare(h.controlByID)}
+		provenancePath + "/": h.provenanceByPath,
+		graphPath + "/":      h.graphByPath,
+		controlPath + "/":    bare(h.controlByID)}
 	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl),
-		backupPath: bare(h.postBackup), simulatePath: bare(h.simulate)}
+		backupPath: bare(h.postBackup), simulatePath: bare(h.simulate),
+		previewPath: bare(h.preview)}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline

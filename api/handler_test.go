@@ -233,7 +233,11 @@ func TestPage(t *testing.T) {
 		backupAnswer{}, pipeline.GraphCluster{}, pipeline.GraphMember{}, pipeline.GraphLink{},
 		pipeline.GraphAssertion{}, pipeline.GraphPlace{}, pipeline.GraphLeftOut{},
 		pipeline.GraphExplanation{}, pipeline.GraphEnd{}, pipeline.GraphTop{},
-		pipeline.GraphSize{}, pipeline.GraphLarge{}, pipeline.GraphRestless{}} {
+		pipeline.GraphSize{}, pipeline.GraphLarge{}, pipeline.GraphRestless{},
+
+		pipeline.Explanation{}, pipeline.Attribute{}, pipeline.Statement{},
+		pipeline.Preview{}, pipeline.ProfileDiff{}, pipeline.AttributeDiff{},
+		pipeline.ListDiff{}} {
 		for field := range reflect.TypeOf(body).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(page, "`"+name+"`") {
@@ -242,7 +246,9 @@ func TestPage(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"identity", "class", "policy", "provenance", "format", "codec",
-		"limit", "from", "to"} {
+		"limit", "from", "to",
+
+		"path", "against", "sample"} {
 		if !strings.Contains(page, "| `"+name+"` |") {
 			t.Errorf("docs/http.md lacks parameter %s", name)
 		}

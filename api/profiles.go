@@ -30,7 +30,11 @@ func (h *handler) profileByQuery(w http.ResponseWriter, r *http.Request) {
 func (h *handler) profileByPath(w http.ResponseWriter, r *http.Request) {
 	asked, err := readQuery(r.URL.RawQuery, "")
 	if err == nil {
-		asked.Namespace, asked.Value, err = cutPath(r.URL.EscapedPath())
+		var ok bool
+		asked.Namespace, asked.Value, ok = cutIdentity(r.URL.EscapedPath(), profilesPath)
+		if !ok {
+			err = errPath
+		}
 	}
 	h.answerProfile(w, asked, err)
 }
@@ -48,18 +52,14 @@ func (h *handler) answerProfile(w http.ResponseWriter, asked profileQuery, err e
 		return
 	}
 	answer, err := h.backend.Lookup.Find(asked.Query)
-	var wrong *pipeline.QueryError
-	switch {
-	case errors.As(err, &wrong):
-		writeError(w, http.StatusBadRequest, wrong.Problem)
-	case err != nil:
-		h.log.Error("reading a profile", "error", err)
-		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
-	case answer == nil:
-		writeError(w, http.StatusNotFound, "no profile has this identity")
-	default:
-		writeBody(w, http.StatusOK, answer.JSON(asked.provenance))
+	if h.failed(w, err) {
+		return
 	}
+	if answer == nil {
+		writeError(w, http.StatusNotFound, "no profile has this identity")
+		return
+	}
+	writeBody(w, http.StatusOK, answer.JSON(asked.provenance))
 }
 
 // readQuery reads the parameters of a profile request, among them the one that names the identity,
@@ -115,17 +115,15 @@ func (q *profileQuery) set(name, value, identity string) error {
 	return nil
 }
 
-// cutPath reads the escaped path of a profile.
-func cutPath(escaped string) (namespace, value string, err error) {
-	namespace, value, _ = strings.Cut(strings.TrimPrefix(escaped, profilesPath), "/")
-	namespace, err = url.PathUnescape(namespace)
-	if err == nil {
-		value, err = url.PathUnescape(value)
+// cutIdentity reads the identity that the escaped path names after a prefix.
+func cutIdentity(escaped, prefix string) (namespace, value string, ok bool) {
+	namespace, value, _ = strings.Cut(strings.TrimPrefix(escaped, prefix), "/")
+	namespace, err := url.PathUnescape(namespace)
+	if err != nil {
+		return "", "", false
 	}
-	if err != nil || namespace == "" || value == "" {
-		return "", "", errPath
-	}
-	return namespace, value, nil
+	value, err = url.PathUnescape(value)
+	return namespace, value, err == nil && namespace != "" && value != ""
 }
 
 // What is wrong with the naming of an identity.

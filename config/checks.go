@@ -83,6 +83,7 @@ func (c *Config) checkTopicNames(p *problems) {
 		check(e.Topics.Assignment, "entities", name, "topics", "assignment")
 		for policy, one := range e.Policies {
 			check(one.Topic, "entities", name, "policies", policy, "topic")
+			check(one.Changes, "entities", name, "policies", policy, "changes")
 		}
 	}
 	for name, ds := range f.Datasets {

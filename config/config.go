@@ -164,6 +164,7 @@ func (c *Config) check(p *problems) {
 	}
 	for name, value := range map[string]int{"record_bytes": int(f.Limits.RecordBytes),
 		"leaves_per_fragment": f.Limits.LeavesPerFragment,
+		"array_edits":         f.Limits.ArrayEdits,
 		"event_id_bytes":      int(f.Limits.EventIDBytes),
 		"output_bytes":        int(f.Limits.OutputBytes)} {
 		if value < 1 {
@@ -313,7 +314,8 @@ func defaults() file {
 			OffsetsInterval:  Duration(o.OffsetsInterval),
 			MetadataInterval: Duration(o.MetadataInterval)},
 		Limits: limitsFile{RecordBytes: Bytes(l.RecordBytes), OutputBytes: Bytes(l.OutputBytes),
-			LeavesPerFragment: l.LeavesPerFragment, EventIDBytes: Bytes(l.EventIDBytes)},
+			LeavesPerFragment: l.LeavesPerFragment, EventIDBytes: Bytes(l.EventIDBytes),
+			ArrayEdits: l.ArrayEdits},
 		Control: controlFile{Topic: "selfsame.control", Audit: "selfsame.audit"},
 		Output:  outputFile{Partitions: 4, Replication: -1, Delivery: exactlyOnce},
 	}

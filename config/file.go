@@ -91,6 +91,7 @@ type pipelineFile struct {
 type limitsFile struct {
 	RecordBytes       Bytes `yaml:"record_bytes"`
 	LeavesPerFragment int   `yaml:"leaves_per_fragment"`
+	ArrayEdits        int   `yaml:"array_edits"`
 	EventIDBytes      Bytes `yaml:"event_id_bytes"`
 	OutputBytes       Bytes `yaml:"output_bytes"`
 }
@@ -119,13 +120,21 @@ type namespace struct {
 }
 
 type policy struct {
-	Strategy  string `yaml:"strategy"`
-	Stitching string `yaml:"stitching"`
-	Topic     string `yaml:"topic"`
-	Default   bool   `yaml:"default"`
-	Format    string `yaml:"format"`
+	Strategy   string              `yaml:"strategy"`
+	Precedence []string            `yaml:"precedence"`
+	Overrides  map[string]override `yaml:"overrides"`
+	Stitching  string              `yaml:"stitching"`
+	Topic      string              `yaml:"topic"`
+	Changes    string              `yaml:"changes"`
+	Default    bool                `yaml:"default"`
+	Format     string              `yaml:"format"`
+	Deprecated string              `yaml:"deprecated"`
+}
 
-	Deprecated string `yaml:"deprecated"`
+type override struct {
+	Strategy   string   `yaml:"strategy"`
+	Precedence []string `yaml:"precedence"`
+	Union      bool     `yaml:"union"`
 }
 
 type entityTopics struct {

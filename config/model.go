@@ -14,6 +14,7 @@ func (c *Config) build(p *problems) *pipeline.Model {
 		Limits: pipeline.Limits{
 			RecordBytes:       int(c.file.Limits.RecordBytes),
 			LeavesPerFragment: c.file.Limits.LeavesPerFragment,
+			ArrayEdits:        c.file.Limits.ArrayEdits,
 			EventIDBytes:      int(c.file.Limits.EventIDBytes),
 			OutputBytes:       int(c.file.Limits.OutputBytes),
 		}}
@@ -39,6 +40,7 @@ func (c *Config) build(p *problems) *pipeline.Model {
 	checkTopics(p, m)
 	checkShared(p, m)
 	compose(p, m)
+	c.compileMerges(p, m)
 	return m
 }
 
@@ -61,12 +63,6 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 	for _, name := range c.lines.keys(path...) {
 		one := f.Policies[name]
 		at := slices.Concat(path, []string{name})
-		if one.Strategy != "" && one.Strategy != "latest" {
-			p.add(append(at, "strategy"), "%q is not supported: only latest is", one.Strategy)
-		}
-		if one.Stitching != "" && one.Stitching != "graph" {
-			p.add(append(at, "stitching"), "%q is not supported: only graph is", one.Stitching)
-		}
 		if one.Topic == "" {
 			p.add(at, "topic is missing")
 		}
@@ -83,8 +79,9 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 			p.add(append(at, "deprecated"), "%q is not hide or show", one.Deprecated)
 		}
 		e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: one.Topic, Format: format,
+			Changes:        one.Changes,
 			ShowDeprecated: one.Deprecated == "show",
-			Policy:         profile.Policy{Name: name, Strategy: profile.StrategyLatest},
+			Policy:         profile.Policy{Name: name}, // the rest once the unions are there
 			Default:        one.Default || len(f.Policies) == 1})
 	}
 	if defaults != 1 {
@@ -115,6 +112,7 @@ func checkTopics(p *problems, m *pipeline.Model) {
 		claim(e.AssignmentTopic, "assignment topic of "+e.Name)
 		for i := range e.Policies {
 			claim(e.Policies[i].Topic, "profiles of policy "+e.Policies[i].Name)
+			claim(e.Policies[i].Changes, "changes of policy "+e.Policies[i].Name)
 		}
 	}
 }

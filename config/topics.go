@@ -10,17 +10,17 @@ import (
 func (c *Config) OwnedTopics() []kafka.TopicSpec {
 	var specs []kafka.TopicSpec
 	add := func(name, cleanup string, maxBytes int) {
-		specs = append(specs, kafka.TopicSpec{Name: name, Owned: true,
-			Partitions: c.file.Output.Partitions, ReplicationFactor: c.file.Output.Replication,
-			Configs: map[string]string{"cleanup.policy": cleanup,
-				"max.message.bytes": strconv.Itoa(maxBytes)}})
+		specs = append(specs, c.ownedTopic(name, cleanup, maxBytes))
 	}
 	add(c.model.DeadLetterTopic, "delete", c.model.Limits.RecordBytes+messageRoom)
 	for _, e := range c.model.Entities {
 		add(e.IdentityTopic, "delete", 1<<20)
 		add(e.AssignmentTopic, "compact", 1<<20)
 		for i := range e.Policies {
-			add(e.Policies[i].Topic, "compact", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
+			specs = append(specs, c.ProfileTopic(e.Policies[i].Topic))
+			if changes := e.Policies[i].Changes; changes != "" {
+				add(changes, "delete", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
+			}
 		}
 	}
 	log := func(name string, partitions int32) {
@@ -31,4 +31,16 @@ func (c *Config) OwnedTopics() []kafka.TopicSpec {
 	log(c.model.ControlTopic, 1) // what is asked for has one order
 	log(c.model.AuditTopic, c.file.Output.Partitions)
 	return specs
+}
+
+// ProfileTopic is a topic of merged profiles, with the settings it needs.
+func (c *Config) ProfileTopic(name string) kafka.TopicSpec {
+	return c.ownedTopic(name, "compact", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
+}
+
+func (c *Config) ownedTopic(name, cleanup string, maxBytes int) kafka.TopicSpec {
+	return kafka.TopicSpec{Name: name, Owned: true,
+		Partitions: c.file.Output.Partitions, ReplicationFactor: c.file.Output.Replication,
+		Configs: map[string]string{"cleanup.policy": cleanup,
+			"max.message.bytes": strconv.Itoa(maxBytes)}}
 }

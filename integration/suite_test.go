@@ -30,6 +30,7 @@ var scenarios = []struct {
 	{"kills", playKills},
 	{"takeover", playTakeover},
 	{"backup", playBackup},
+	{"policies", playPolicies},
 }
 
 // host is where brokers come from.

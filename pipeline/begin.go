@@ -109,7 +109,12 @@ func (p *Publisher) loadFloors() error {
 	}
 	return p.shard.store.LeftOver(func(e *store.Entry, _ bool) error {
 		lane := p.lanes[TopicPartition{e.Topic, e.Partition}]
-		if lane != nil && !lane.waits {
+		if lane == nil {
+			return fmt.Errorf("the outbox holds what is still to be published to topic %s, which "+
+				"is not among the output topics any more: set it back until that is published",
+				e.Topic)
+		}
+		if !lane.waits {
 			lane.waits, lane.first = true, e.Seq
 		}
 		return nil

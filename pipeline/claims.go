@@ -8,10 +8,13 @@ import (
 	"selfsame/profile"
 )
 
-// claimsOf collects the identities that a value carries.
-func claimsOf(ds *Dataset, value profile.Value) []identity.Claim {
+// claimsOf collects the identities that a value carries, but for those at the paths left out.
+func claimsOf(ds *Dataset, value profile.Value, leftOut []profile.Path) []identity.Claim {
 	claims := make([]identity.Claim, 0, len(ds.Identities))
 	for _, field := range ds.Identities {
+		if slices.Contains(leftOut, field.Path) {
+			continue
+		}
 		at := value.At(field.Path)
 		if at.Kind() != profile.KindArray {
 			claims = appendClaim(claims, field, at)

@@ -18,7 +18,7 @@ const (
 	HeaderOperation = "selfsame-op"      // upsert, replace or delete; insert or delete for events
 	HeaderTime      = "selfsame-time"    // RFC 3339, or milliseconds since the epoch
 	HeaderUnset     = "selfsame-unset"   // dotted paths to take away, separated by commas
-	HeaderArray     = "selfsame-array"   // array edits
+	HeaderArray     = "selfsame-array"   // path=append|remove|union, separated by commas
 )
 
 // Input is a record as the shard takes it: decoded, validated, its identities resolved; or
@@ -36,10 +36,11 @@ type Input struct {
 
 	control *controlInput // of a record of the control topic, nil of all others
 
-	void     bool     // a tombstone that says nothing
-	named    bool     // Op is from a header, which the envelope does not overrule
-	place    string   // where in the value the record lies, "" where it is the value
-	envelope sentTime // what the envelope says of the time
+	removed  []profile.Path // of arrays, by the dataset: what the value has there goes away
+	void     bool           // a tombstone that says nothing
+	named    bool           // Op is from a header, which the envelope does not overrule
+	place    string         // where in the value the record lies, "" where it is the value
+	envelope sentTime       // what the envelope says of the time
 }
 
 // Decoder turns records into inputs. It is immutable and safe for concurrent use: every partition's
@@ -119,16 +120,16 @@ func (d *Decoder) chooseDataset(in *Input) *Rejection {
 }
 
 func chooseOperation(in *Input) *Rejection {
-	if _, edits := in.Record.Header(HeaderArray); edits {
-		return &Rejection{Reason: ReasonBadOperation, Path: "header " + HeaderArray,
-			Wanted: "whole arrays", Found: "array edits"}
-	}
 	in.Op = in.Dataset.Mode
+	event := in.Dataset.Class == ClassEvent
+	if _, edits := in.Record.Header(HeaderArray); edits && event {
+		return &Rejection{Reason: ReasonBadOperation, Path: "header " + HeaderArray,
+			Wanted: "a record dataset", Found: "an event dataset"}
+	}
 	value, ok := in.Record.Header(HeaderOperation)
 	if !ok {
 		return nil
 	}
-	event := in.Dataset.Class == ClassEvent
 	wanted := "upsert, replace or delete"
 	switch op := string(value); {
 	case op == "upsert" && !event, op == "insert" && event:
@@ -197,7 +198,7 @@ func (d *Decoder) decodeValue(in *Input) *Rejection {
 	} else if rejection := d.decodeFragment(in, value); rejection != nil {
 		return rejection
 	}
-	claims := claimsOf(ds, value)
+	claims := claimsOf(ds, value, in.removed)
 	if ds.Envelope == EnvelopeDebezium && in.Op == OpDelete && !claimsPrimary(claims) {
 		claims = append(claims, d.keyClaims(in)...)
 	}
@@ -269,15 +270,16 @@ func (d *Decoder) decodeFragment(in *Input, value profile.Value) *Rejection {
 			return path.Contains(l.Path)
 		})
 	}
-	leaves, rejection := in.addUnsets(leaves)
+	leaves, rejection := in.takeEdits(leaves)
+	if rejection == nil {
+		leaves, rejection = in.addUnsets(leaves)
+	}
 	if rejection != nil {
 		return rejection
 	}
 	in.Fragment.Leaves = in.Dataset.rename(leaves)
-	if n := len(leaves); n > d.model.Limits.LeavesPerFragment {
-		return tooManyLeaves(n, d.model.Limits)
-	}
-	return nil
+	in.Fragment.Edits = profile.SortEdits(in.Fragment.Edits)
+	return checkFragment(&in.Fragment, d.model.Limits)
 }
 
 func tooManyLeaves(n int, limits Limits) *Rejection {
@@ -302,16 +304,23 @@ func (in *Input) addUnsets(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
 			return nil, &Rejection{Reason: ReasonSchemaViolation, Path: "header " + HeaderUnset,
 				Wanted: "a path of the schema", Found: "unknown path"}
 		}
-		for i := range leaves {
-			if path.Contains(leaves[i].Path) {
-				return nil, &Rejection{Reason: ReasonBadOperation, Path: in.within(path.String()),
-					Wanted: "a value or an unset", Found: "both"}
-			}
+		if in.writes(path, leaves) {
+			return nil, &Rejection{Reason: ReasonBadOperation, Path: in.within(path.String()),
+				Wanted: "a value or an unset", Found: "both"}
 		}
 		leaves = append(leaves, profile.Leaf{Path: path, Stamp: in.Stamp})
 	}
 	profile.SortLeaves(leaves)
 	return leaves, nil
+}
+
+// writes reports whether the record says something at path or below it, besides unsetting it.
+func (in *Input) writes(path profile.Path, leaves []profile.Leaf) bool {
+	return slices.ContainsFunc(leaves, func(l profile.Leaf) bool {
+		return path.Contains(l.Path)
+	}) || slices.ContainsFunc(in.Fragment.Edits, func(e profile.Edit) bool {
+		return in.Dataset.UnionPath(path).Contains(e.Path)
+	})
 }
 
 // rename moves leaves from the dataset's paths to the union's.

@@ -19,6 +19,7 @@ type fact struct {
 	value   string
 	at      time.Time
 	op      string
+	array   string // header of edits
 }
 
 // facts makes a history of people, shared cookies, late and contradictory records. No two facts
@@ -36,6 +37,11 @@ func facts(rnd *rand.Rand, n int) []fact {
 			all = append(all, fact{dataset: "crm", at: at, value: fmt.Sprintf(
 				`{"id":"%d","email":"p%d@x.org","name":"n%d","age":%d,%s}`,
 				person, rnd.IntN(14), i, i, stamp)})
+		case kind < 4 && i%2 == 0:
+			edit := []string{"append", "union", "union", "remove"}[rnd.IntN(4)]
+			all = append(all, fact{dataset: "crm", at: at, array: "tags=" + edit,
+				value: fmt.Sprintf(`{"id":"%d","tags":["t%d","t%d"],%s}`, person%3, rnd.IntN(4),
+					rnd.IntN(4), stamp)})
 		case kind < 4:
 			all = append(all, fact{dataset: "crm", at: at, value: fmt.Sprintf(
 				`{"id":"%d","age":null,"address":{"city":"c%d"},%s}`, person, i, stamp)})
@@ -59,6 +65,26 @@ func facts(rnd *rand.Rand, n int) []fact {
 		}
 	}
 	return all
+}
+
+// loyaltyFacts are records of the dataset that the world of several policies has, at times of their
+// own.
+func loyaltyFacts(rnd *rand.Rand, n int) []fact {
+	base := time.Unix(1_699_900_000, 5e8).UTC()
+	order := rnd.Perm(n)
+	var all []fact
+	for i := range n {
+		all = append(all, fact{dataset: "loyalty", at: base.Add(time.Duration(order[i]) * 5e9),
+			value: fmt.Sprintf(
+				`{"email":"p%d@x.org","name":%s,"tags":["t%d"],"address":{"city":"l%d"}}`,
+				rnd.IntN(14), []string{"null", `"l"`}[rnd.IntN(2)], rnd.IntN(6), i)})
+	}
+	return all
+}
+
+// policyFacts are facts for the world of several policies.
+func policyFacts(rnd *rand.Rand, n int) []fact {
+	return append(facts(rnd, n), loyaltyFacts(rnd, n/5)...)
 }
 
 // operatorsWord makes a control record of those whose outcome does not depend on the order of
@@ -121,11 +147,19 @@ func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 				pipeline.Header{Key: "selfsame-dataset", Value: []byte("web")},
 			)
 		}
+		if f.dataset == "loyalty" { // it has no time of its own
+			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-time",
+				Value: []byte(f.at.Format(time.RFC3339Nano))})
+		}
 		if f.op != "" {
 			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-op", Value: []byte(f.op)})
 		}
+		if f.array != "" {
+			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-array",
+				Value: []byte(f.array)})
+		}
 		copies := 1
-		if i%10 == 0 {
+		if i%10 == 0 && f.array != "tags=append" { // sent twice, it appends twice
 			copies = 2
 		}
 		for range copies {
@@ -142,7 +176,7 @@ func TestFold(t *testing.T) {
 	for range 8 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			foldsAlike(t, seed, facts(rand.New(rand.NewPCG(seed, 0)), 250), nil)
+			foldsAlike(t, seed, policyFacts(rand.New(rand.NewPCG(seed, 0)), 250), addPolicies(t))
 		})
 	}
 }
@@ -158,6 +192,12 @@ func foldsAlike(t *testing.T, seed uint64, all []fact, change func(*pipeline.Mod
 		w.stumble(rnd, i > 0)
 		got := w.final("profiles")
 		maps.Copy(got, w.final("assignments"))
+		for i := range w.model.Entity("profile").Policies {
+			p := &w.model.Entity("profile").Policies[i]
+			for key, value := range w.final(p.Topic) {
+				got[p.Name+" "+key] = value
+			}
+		}
 		w.close()
 		if i == 0 {
 			if len(got) < 30 {

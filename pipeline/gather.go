@@ -19,6 +19,24 @@ type Gathered struct {
 	Members  []profile.Identity
 	Sources  []profile.Source
 	Datasets []string // that contribute an attribute or an event, sorted
+
+	events []string // datasets with events
+}
+
+// under returns what is left of g under a policy: the datasets that it listens to.
+func (g *Gathered) under(policy *profile.Policy) *Gathered {
+	if !policy.Lists() {
+		return g
+	}
+	heard := *g
+	heard.Datasets = slices.Clone(g.events)
+	for _, source := range g.Sources {
+		if policy.Contributes(source) {
+			heard.Datasets = append(heard.Datasets, source.Dataset)
+		}
+	}
+	heard.Datasets = sortedOnce(heard.Datasets)
+	return &heard
 }
 
 // Exists reports whether there is anything to show.
@@ -35,7 +53,7 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 		if row == nil {
 			continue
 		}
-		g.Datasets = append(g.Datasets, row.Events...)
+		g.events = append(g.events, row.Events...)
 		for _, dataset := range row.Fragments {
 			f, err := r.fragmentOf(store.FragmentRef{Class: class, Identity: id, Dataset: dataset})
 			if err != nil {
@@ -48,9 +66,13 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 			}
 		}
 	}
-	slices.Sort(g.Datasets)
-	g.Datasets = slices.Compact(g.Datasets)
+	g.Datasets = sortedOnce(append(g.Datasets, g.events...))
 	return g, nil
+}
+
+func sortedOnce(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // identityRow implements rows on the working set.

@@ -21,7 +21,7 @@ const (
 )
 
 // JobKinds lists the kinds of job.
-func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear, jobReform} }
+func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear, jobReform, jobPolicy} }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
@@ -119,6 +119,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepReform(job, args, limit)
+	case jobPolicy:
+		var args policyArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepPolicy(job, args, limit)
 	}
 	return false, fmt.Errorf("its kind %q is not known to this program", job.Kind)
 }
@@ -145,8 +151,7 @@ func (sh *Shard) finishJob(job *store.Job, now int64) error {
 	return nil
 }
 
-// stepRemerge marks the next clusters of a class, which settle then merges. Ids are hashes, so how
-// far the cursor is among all ids says how far the job is.
+// stepRemerge marks the next clusters of a class, which settle then merges.
 func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done bool, err error) {
 	if sh.model.Entity(args.Class) == nil {
 		return true, nil // the class is no longer configured: there is nothing to emit
@@ -173,14 +178,17 @@ func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done 
 func (sh *Shard) remerge(key clusterKey, why cause, all bool) error {
 	d := sh.markCluster(key.class, key.id, why)
 	d.again = d.again || all
-	if !all {
-		return nil
-	}
 	c, err := sh.state.cluster(key.class, key.id)
 	if err != nil {
 		return err
 	}
 	for _, id := range c.members {
+		if own := sh.markAlone(personKey{key.class, id}, why); own != nil {
+			own.again = own.again || all
+		}
+		if !all {
+			continue
+		}
 		p, err := sh.state.person(key.class, id)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"selfsame/identity"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -43,17 +44,29 @@ func (e *QueryError) Error() string { return e.Problem }
 // Find returns the merged profile that a query names; nil where the identity is not known or its
 // profile holds nothing. *QueryError where the query itself is wrong.
 func (l *Lookup) Find(q Query) (*Answer, error) {
-	entity, policy, err := l.find(q.Class, q.Policy)
-	if err != nil {
-		return nil, err
-	}
-	id, err := entity.resolve(q.Namespace, q.Value)
+	r, err := l.resolve(q)
 	if err != nil {
 		return nil, err
 	}
 	snap := l.store.Snapshot()
 	defer snap.Close()
-	return l.read(snap, entity, policy, id)
+	return l.read(snap, r)
+}
+
+// subject is what a query names.
+type subject struct {
+	entity *Entity
+	policy *PolicyTopic
+	id     profile.Identity
+}
+
+// resolve looks up what a query names. *QueryError where the query is wrong.
+func (l *Lookup) resolve(q Query) (s subject, err error) {
+	if s.entity, s.policy, err = l.find(q.Class, q.Policy); err != nil {
+		return s, err
+	}
+	s.id, err = s.entity.resolve(q.Namespace, q.Value)
+	return s, err
 }
 
 // resolve normalises an identity that a query names. *QueryError where there can be none.
@@ -85,20 +98,38 @@ func (l *Lookup) find(class, policy string) (*Entity, *PolicyTopic, error) {
 	return nil, nil, &QueryError{fmt.Sprintf("class %s has no merge policy %q", class, policy)}
 }
 
-func (l *Lookup) read(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
-	id profile.Identity) (*Answer, error) {
-	row, err := snap.Identity(e.Name, id)
+// read merges the profile that a subject belongs to; nil where it is not known or holds nothing.
+func (l *Lookup) read(snap *store.Snapshot, s subject) (*Answer, error) {
+	c, err := l.whose(snap, s)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	return readCluster(snap, s.entity, s.policy, *c)
+}
+
+// whose finds the identities whose fragments make up the profile of a subject; nil where it is not
+// known.
+func (l *Lookup) whose(snap *store.Snapshot, s subject) (*assigned, error) {
+	row, err := snap.Identity(s.entity.Name, s.id)
 	if err != nil || row == nil {
 		return nil, err
 	}
-	c, err := snap.Cluster(e.Name, row.Cluster)
+	if s.policy.alone() {
+		return &assigned{l.ownID(s.entity, s.id), []profile.Identity{s.id}}, nil
+	}
+	c, err := snap.Cluster(s.entity.Name, row.Cluster)
 	if err != nil {
 		return nil, err
 	}
 	if c == nil {
 		return nil, fmt.Errorf("cluster %s is assigned but missing", row.Cluster)
 	}
-	return readCluster(snap, e, policy, assigned{row.Cluster, c.Members})
+	return &assigned{row.Cluster, c.Members}, nil
+}
+
+// ownID is the id of the profile whose root is id.
+func (l *Lookup) ownID(e *Entity, id profile.Identity) profile.ID {
+	return profile.ID(identity.NewProfileID(l.model.IDKey, e.Name, id))
 }
 
 // Each calls fn for every merged profile of a class under its default policy, in order of id, all
@@ -116,6 +147,9 @@ func (l *Lookup) Each(class string, fn func(*Answer) error) error {
 // eachProfile calls fn for every merged profile of a snapshot, in order of id.
 func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 	fn func(*Answer) error) error {
+	if policy.Stitching == profile.StitchNone {
+		return eachOwn(snap, e, policy, fn)
+	}
 	return snap.Clusters(e.Name, func(id profile.ID, c *store.Cluster) error {
 		a, err := readCluster(snap, e, policy, assigned{id, c.Members})
 		if err != nil || a == nil {
@@ -125,7 +159,21 @@ func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 	})
 }
 
-// readCluster merges a cluster; nil where it holds nothing.
+// eachOwn calls fn for every profile of a single identity, as far as they have been decided.
+func eachOwn(snap *store.Snapshot, e *Entity, policy *PolicyTopic, fn func(*Answer) error) error {
+	return snap.Profiles(e.Name, policy.Name, func(id profile.ID, row *store.Profile) error {
+		if row.Dead || row.Identity.IsZero() {
+			return nil
+		}
+		a, err := readCluster(snap, e, policy, assigned{id, []profile.Identity{row.Identity}})
+		if err != nil || a == nil {
+			return err
+		}
+		return fn(a)
+	})
+}
+
+// readCluster merges a cluster, or a single identity; nil where it holds nothing.
 func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigned) (
 	*Answer, error) {
 	var err error
@@ -133,7 +181,7 @@ func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigne
 	if a.Data, err = gather(storedRows{&snap.Reader}, e.Name, c.members); err != nil {
 		return nil, err
 	}
-	if !a.Data.Exists() {
+	if a.Data = a.Data.under(&policy.Policy); !a.Data.Exists() {
 		return nil, nil
 	}
 	decided, err := snap.Profile(a.Ref)

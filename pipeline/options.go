@@ -116,6 +116,7 @@ const (
 type PolicyTopic struct {
 	profile.Policy
 	Topic          string
+	Changes        string // topic of the differences; "": none
 	Default        bool
 	Format         Format // of the values
 	SchemaID       uint32 // of FormatRegistry: the id of the values' schema
@@ -128,8 +129,9 @@ type Entity struct {
 	Name            string
 	Rules           *identity.Rules
 	Policies        []PolicyTopic
-	IdentityTopic   string // what happened to the graph
-	AssignmentTopic string // compacted: identity -> profile id
+	Leaving         []PolicyTopic // gone from the configuration; set by AdoptPolicies
+	IdentityTopic   string        // what happened to the graph
+	AssignmentTopic string        // compacted: identity -> profile id
 
 	// Union is the union schema of the class's record datasets, which knows what is deprecated; nil
 	// where nothing is.
@@ -149,7 +151,8 @@ func (e *Entity) DefaultPolicy() *PolicyTopic {
 // Limits bound the size of things. Each has a reason code that names it.
 type Limits struct {
 	RecordBytes       int // key and value of an input record: too_large
-	LeavesPerFragment int // attributes and unsets: too_large
+	LeavesPerFragment int // attributes, unsets and edited arrays: too_large
+	ArrayEdits        int // elements added to or taken out of one array: too_large
 	EventIDBytes      int // schema_violation
 	OutputBytes       int // an encoded profile: marker record and dead letter
 }
@@ -163,6 +166,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		RecordBytes:       1 << 20,
 		LeavesPerFragment: 2000,
+		ArrayEdits:        1000,
 		EventIDBytes:      1024,
 		OutputBytes:       900 << 10,
 	}
@@ -255,6 +259,12 @@ func (m *Model) OutputTopics() []string {
 		topics = append(topics, e.IdentityTopic, e.AssignmentTopic)
 		for i := range e.Policies {
 			topics = append(topics, e.Policies[i].Topic)
+			if changes := e.Policies[i].Changes; changes != "" {
+				topics = append(topics, changes)
+			}
+		}
+		for i := range e.Leaving {
+			topics = append(topics, e.Leaving[i].Topic)
 		}
 	}
 	return topics

@@ -151,13 +151,17 @@ func (p *Publisher) renderProfile(snap *store.Snapshot, e *store.Entry) (
 		return record, row, nil
 	}
 	values := p.shard.values[policyOf(ref)]
+	if e := p.shard.model.Entity(ref.Class); values == nil && e != nil &&
+		e.leaving(ref.Policy) != nil {
+		return OutRecord{}, nil, nil // its end is still to come
+	}
 	if values == nil {
 		return OutRecord{}, nil, fmt.Errorf("merge policy %s of class %s is not configured",
 			ref.Policy, ref.Class)
 	}
 	body := p.shard.rendered.take(ref, row.Version)
 	if body == nil {
-		if body, err = values.stored(&snap.Reader, ref.ID); err != nil {
+		if body, err = values.stored(&snap.Reader, ref.ID, row); err != nil || body == nil {
 			return OutRecord{}, nil, err
 		}
 	}

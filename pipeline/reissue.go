@@ -93,11 +93,7 @@ func (sh *Shard) reissueOne(b *store.Batch, key outputKey) error {
 	entity := sh.model.Entity(key.ref.Class)
 	for i := range entity.Policies {
 		if topic := entity.Policies[i].Topic; entity.Policies[i].Name == key.ref.Policy {
-			sh.entries = append(sh.entries, store.Entry{
-				Kind: store.EntryProfile, Topic: topic,
-				Partition: sh.partition(topic, []byte(key.ref.ID.String())),
-				Class:     key.ref.Class, Policy: key.ref.Policy, ID: key.ref.ID,
-			})
+			sh.entries = append(sh.entries, sh.profileEntry(key.ref, topic))
 		}
 	}
 	return nil

@@ -111,9 +111,12 @@ func profileHeaders(ref store.ProfileRef, row *store.Profile) []Header {
 		Header{Key: HeaderVersion, Value: strconv.AppendUint(nil, row.Version, 10)},
 		Header{Key: HeaderPolicy, Value: []byte(ref.Policy)},
 	)
-	if row.Cause.Topic != "" { // or it ends what the store has no memory of
-		headers = append(headers, Header{Key: HeaderNewest, Value: []byte(formatTime(row.Time))},
-			Header{Key: HeaderCause, Value: []byte(row.Cause.String())})
+	if row.Cause.Topic != "" || row.Time != 0 { // or it ends what the store has no memory of
+		newest := []byte(formatTime(row.Time))
+		headers = append(headers, Header{Key: HeaderNewest, Value: newest})
+	}
+	if row.Cause.Topic != "" { // or a change of the policy is
+		headers = append(headers, Header{Key: HeaderCause, Value: []byte(row.Cause.String())})
 	}
 	if row.Dead && !row.Survivor.IsZero() {
 		into := Header{Key: HeaderMergedInto, Value: []byte(row.Survivor.String())}

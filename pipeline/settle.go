@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"strconv"
 
 	"selfsame/profile"
@@ -22,7 +23,8 @@ func (in *Input) cause() cause {
 	return why
 }
 
-// dirtyCluster is a cluster whose profiles may have changed in this commit, and why.
+// dirtyCluster is a cluster, or an identity that has profiles of its own, whose profiles may have
+// changed in this commit, and why.
 type dirtyCluster struct {
 	cause profile.Position // of the last record that touched it
 	time  int64            // the greatest time of the records that touched it
@@ -30,8 +32,18 @@ type dirtyCluster struct {
 	again bool             // emit it also when it did not change
 }
 
-// markDirty notes that the profiles of p's cluster may have changed.
-func (sh *Shard) markDirty(p *person, why cause) { sh.markCluster(p.key.class, p.row.Cluster, why) }
+// touched notes that a record, or what else has a cause, touched it.
+func (d *dirtyCluster) touched(why cause) {
+	d.cause = why.pos
+	d.time = max(d.time, why.time)
+}
+
+// markDirty notes that what is stored under p has changed: the profiles of its cluster may have,
+// and its own where each identity has its own.
+func (sh *Shard) markDirty(p *person, why cause) {
+	sh.markCluster(p.key.class, p.row.Cluster, why)
+	sh.markAlone(p.key, why)
+}
 
 func (sh *Shard) markCluster(class string, id profile.ID, why cause) *dirtyCluster {
 	key := clusterKey{class, id}
@@ -41,9 +53,34 @@ func (sh *Shard) markCluster(class string, id profile.ID, why cause) *dirtyClust
 		sh.dirty[key] = d
 		sh.dirtyOrder = append(sh.dirtyOrder, key)
 	}
-	d.cause = why.pos
-	d.time = max(d.time, why.time)
+	d.touched(why)
 	return d
+}
+
+// markAlone notes that an identity's own profiles may have changed; nil where none of the class's
+// policies has such.
+func (sh *Shard) markAlone(key personKey, why cause) *dirtyCluster {
+	if !sh.model.Entity(key.class).stitches(profile.StitchNone) {
+		return nil
+	}
+	d := sh.alone[key]
+	if d == nil {
+		d = &dirtyCluster{time: why.time}
+		sh.alone[key] = d
+		sh.aloneOrder = append(sh.aloneOrder, key)
+	}
+	d.touched(why)
+	return d
+}
+
+// stitches reports whether a policy of the class stitches so.
+func (e *Entity) stitches(how profile.Stitching) bool {
+	for i := range e.Policies {
+		if e.Policies[i].Stitching == how {
+			return true
+		}
+	}
+	return false
 }
 
 // settle decides, once per commit, what became of every profile that may have changed.
@@ -53,29 +90,62 @@ func (sh *Shard) settle(b *store.Batch) error {
 		if err != nil {
 			return err
 		}
-		g, err := gather(sh.state, key.class, c.members)
+		u := unsettled{key: key, dirty: sh.dirty[key]}
+		if err := sh.settleAll(b, u, profile.StitchGraph, c.members); err != nil {
+			return err
+		}
+	}
+	for _, key := range sh.aloneOrder {
+		p, err := sh.state.person(key.class, key.id)
 		if err != nil {
 			return err
 		}
-		entity := sh.model.Entity(key.class)
-		for i := range entity.Policies {
-			policy := &entity.Policies[i]
-			u := unsettled{key, sh.dirty[key], g}
-			if err := sh.settleProfile(b, entity, policy, u); err != nil {
-				return err
-			}
+		u := unsettled{key: clusterKey{key.class, sh.ownID(p)}, dirty: sh.alone[key],
+			identity: key.id}
+		alone := []profile.Identity{key.id}
+		if err := sh.settleAll(b, u, profile.StitchNone, alone); err != nil {
+			return err
 		}
 	}
-	sh.dirtyOrder = sh.dirtyOrder[:0]
+	if err := sh.endProfiles(b); err != nil {
+		return err
+	}
+	sh.dirtyOrder, sh.aloneOrder = sh.dirtyOrder[:0], sh.aloneOrder[:0]
 	clear(sh.dirty)
+	clear(sh.alone)
 	return nil
 }
 
-// unsettled is one dirty cluster with its data.
+// settleAll settles the profiles of the given members under all policies that stitch so.
+func (sh *Shard) settleAll(b *store.Batch, u unsettled, how profile.Stitching,
+	members []profile.Identity) error {
+	entity := sh.model.Entity(u.key.class)
+	if !entity.stitches(how) {
+		return nil
+	}
+	g, err := gather(sh.state, u.key.class, members)
+	if err != nil {
+		return err
+	}
+	for i := range entity.Policies {
+		policy := &entity.Policies[i]
+		if policy.Stitching != how {
+			continue
+		}
+		u.data = g.under(&policy.Policy)
+		if err := sh.settleProfile(b, entity, policy, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsettled is one dirty cluster, or dirty identity, with its data.
 type unsettled struct {
-	key   clusterKey
-	dirty *dirtyCluster
-	data  *Gathered
+	key      clusterKey
+	dirty    *dirtyCluster
+	identity profile.Identity // whose own profile it is; zero of a cluster
+	data     *Gathered
 }
 
 // settleProfile compares a profile with what was last decided about it and, where its content
@@ -86,8 +156,7 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 	if err != nil {
 		return err
 	}
-	next := store.Profile{Version: sh.version, Time: max(last.row.Time, u.dirty.time),
-		Cause: u.dirty.cause}
+	next := store.Profile{Version: sh.version, Cause: u.dirty.cause, Identity: u.identity}
 	alive := last.found && !last.row.Dead
 	if !u.data.Exists() {
 		if !alive {
@@ -103,20 +172,51 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 			return err
 		}
 		next.Digest = digest(text)
-		if alive && next.Digest == last.row.Digest && !u.dirty.again {
+		if alive && next.Digest == last.row.Digest && next.Identity == last.row.Identity &&
+			!u.dirty.again {
 			return nil
 		}
 		sh.reportOversize(ref, u, len(body))
 		sh.rendered.put(ref, sh.version, body)
 	}
+	if next.Time, err = sh.newestOf(e, last, u); err != nil {
+		return err
+	}
+	var was *store.Profile
+	if alive {
+		was = &last.row
+	}
+	if err := sh.announceChange(policy, u, was, &next); err != nil {
+		return err
+	}
 	last.row, last.found = next, true
 	b.SetProfile(ref, &next)
-	sh.entries = append(sh.entries, store.Entry{
-		Kind: store.EntryProfile, Topic: policy.Topic,
-		Partition: sh.partition(policy.Topic, []byte(ref.ID.String())),
-		Class:     ref.Class, Policy: ref.Policy, ID: ref.ID,
-	})
+	sh.entries = append(sh.entries, sh.profileEntry(ref, policy.Topic))
 	return nil
+}
+
+// newestOf is the time of the newest contributing record of a profile. Where a change of the policy
+// has made it, the fragments and the other policies know.
+func (sh *Shard) newestOf(e *Entity, last *decided, u unsettled) (int64, error) {
+	newest := u.dirty.time
+	if last.found || newest > math.MinInt64 {
+		return max(newest, last.row.Time), nil
+	}
+	newest = 0
+	for _, source := range u.data.Sources {
+		newest = max(newest, source.Fragment.Newest().Time)
+	}
+	for i := range e.Policies {
+		ref := store.ProfileRef{Class: e.Name, Policy: e.Policies[i].Name, ID: u.key.id}
+		other, err := sh.state.decided(ref)
+		if err != nil {
+			return 0, err
+		}
+		if other.found && e.Policies[i].alone() == !u.identity.IsZero() {
+			newest = max(newest, other.row.Time)
+		}
+	}
+	return newest, nil
 }
 
 // survivor finds the profile that a vanished cluster went into; none where it just ended.

@@ -57,6 +57,9 @@ type Shard struct {
 	entries       []store.Entry
 	dirty         map[clusterKey]*dirtyCluster
 	dirtyOrder    []clusterKey
+	alone         map[personKey]*dirtyCluster // identities whose own profiles may have changed
+	aloneOrder    []personKey
+	ending        []ended // profiles of policies that are leaving
 
 	// recalled is on which identities deletions had acted before the input was consumed again, by
 	// the id of the control record. It is set before anything is applied.
@@ -119,6 +122,7 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		model: model, store: s, state: newState(s.Reader(), o.CacheRows),
 		stats: newStats(model), partitions: o.Partitions, rendered: newRendered(o.RenderedBytes),
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
+		alone:  map[personKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 		values: values, blocked: map[personKey]bool{},
 	}

@@ -100,9 +100,10 @@ func roughly(ns int64) string {
 	return strconv.FormatFloat(d.Hours(), 'f', 2, 64) + "h"
 }
 
-// checkSize refuses a record that would make its fragment exceed the limit of leaves.
+// checkSize refuses a record that would make its fragment exceed a limit.
 func (sh *Shard) checkSize(in *Input) (*Rejection, error) {
-	if len(in.Fragment.Leaves) == 0 {
+	said := len(in.Fragment.Leaves) + len(in.Fragment.Edits)
+	if said == 0 {
 		return nil, nil
 	}
 	p, err := sh.state.person(in.Dataset.Entity, in.IDs.Primary)
@@ -114,15 +115,13 @@ func (sh *Shard) checkSize(in *Input) (*Rejection, error) {
 		return nil, err
 	}
 	limits := sh.model.Limits
-	if len(f.Leaves)+len(in.Fragment.Leaves) <= limits.LeavesPerFragment {
+	said += len(f.Leaves) + len(f.Edits)
+	if said <= min(limits.LeavesPerFragment, limits.ArrayEdits) {
 		return nil, nil
 	}
 	joined := f.Clone()
 	joined.Join(&in.Fragment)
-	if n := len(joined.Leaves); n > limits.LeavesPerFragment {
-		return tooManyLeaves(n, limits), nil
-	}
-	return nil, nil
+	return checkFragment(joined, limits), nil
 }
 
 // introduce makes the record's identities known and asserts the links between them.

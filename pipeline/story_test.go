@@ -1,6 +1,8 @@
 package pipeline_test
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"selfsame/internal/memlog"
 	"selfsame/pipeline"
+	"selfsame/profile"
 	"selfsame/schemas"
 	"selfsame/store"
 )
@@ -22,7 +25,26 @@ var versions = regexp.MustCompile(`"version":\d+,?`)
 // TestStories plays the stories of testdata: see testdata/README for their language.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
-		w := newWorldOn(t, memlog.Options{}, 1, addEnveloped(t))
+		w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+			addEnveloped(t)(m)
+			m.Limits.ArrayEdits = 10
+		})
+		defer w.close()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			w.t = t
+			out := w.tell(d)
+			if out != "" && !strings.HasSuffix(out, "\n") {
+				out += "\n"
+			}
+			return out
+		})
+	})
+}
+
+// TestPolicyStories plays stories in a world of several policies.
+func TestPolicyStories(t *testing.T) {
+	datadriven.Walk(t, "testdata/policies", func(t *testing.T, path string) {
+		w := newWorldOn(t, memlog.Options{}, 1, addPolicies(t))
 		defer w.close()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			w.t = t
@@ -49,6 +71,8 @@ func (w *world) tell(d *datadriven.TestData) string {
 		return w.emitted("profiles", pipeline.HeaderMergedInto, pipeline.HeaderCause)
 	case "graph":
 		return w.emitted("identity")
+	case "topic":
+		return w.emitted(d.CmdArgs[0].Key)
 	case "assignments":
 		return w.emitted("assignments")
 	case "dead":
@@ -61,6 +85,10 @@ func (w *world) tell(d *datadriven.TestData) string {
 		return ""
 	case "identity":
 		return w.tellIdentity(d)
+	case "explain":
+		return w.tellExplain(d)
+	case "preview":
+		return w.tellPreview(d)
 	case "crash":
 		w.crash(vfs.CrashCloneCfg{})
 		w.publish()
@@ -175,12 +203,65 @@ func outcome(before, after pipeline.Figures) string {
 	return strings.Join(names, " ")
 }
 
+// tellExplain explains a profile, or what is said at and below a path of it.
+func (w *world) tellExplain(d *datadriven.TestData) string {
+	namespace, value, _ := strings.Cut(d.CmdArgs[0].Key, ":")
+	query := pipeline.Query{Class: "profile", Namespace: namespace, Value: value}
+	var path string
+	d.MaybeScanArgs(w.t.(*testing.T), "policy", &query.Policy)
+	d.MaybeScanArgs(w.t.(*testing.T), "path", &path)
+	x, err := pipeline.NewLookup(w.model, w.store).ExplainProfile(query, profile.ParsePath(path))
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	if x == nil {
+		return "not found"
+	}
+	out := w.alias(x.ID) + " under " + x.Policy
+	for _, a := range x.Attributes {
+		out += "\n" + a.Path + " " + cmp.Or(string(a.Value), "absent")
+		for _, s := range a.Statements {
+			mark := "-"
+			if s.Stands {
+				mark = "+"
+			}
+			said := cmp.Or(string(s.Value), "unset "+s.Unset)
+			out += fmt.Sprintf("\n  %s %s: %s, by %s of %s:%s, %s/%d/%d", mark, s.Reason, said,
+				s.Dataset, s.Identity.Namespace, s.Identity.Value, s.Topic, s.Partition, s.Offset)
+		}
+	}
+	return out
+}
+
+// tellPreview says what a policy, given as JSON, would change of a person or of all.
+func (w *world) tellPreview(d *datadriven.TestData) string {
+	q := pipeline.PreviewQuery{Class: "profile"}
+	d.MaybeScanArgs(w.t.(*testing.T), "of", &q.Identity)
+	d.MaybeScanArgs(w.t.(*testing.T), "against", &q.Against)
+	d.MaybeScanArgs(w.t.(*testing.T), "sample", &q.Sample)
+	w.must(json.Unmarshal([]byte(d.Input), &q.Policy))
+	p, err := pipeline.NewLookup(w.model, w.store).Preview(q)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	if p == nil {
+		return "not found"
+	}
+	out := fmt.Sprintf("looked at %d, against %s", p.Looked, p.Against)
+	for i := range p.Profiles {
+		line, err := json.Marshal(p.Profiles[i])
+		w.must(err)
+		out += "\n" + w.alias(string(line))
+	}
+	return out
+}
+
 func (w *world) tellGet(d *datadriven.TestData) string {
 	namespace, value, _ := strings.Cut(d.CmdArgs[0].Key, ":")
 	lookup := pipeline.NewLookup(w.model, w.store)
-	answer, err := lookup.Find(
-		pipeline.Query{Class: "profile", Namespace: namespace, Value: value},
-	)
+	query := pipeline.Query{Class: "profile", Namespace: namespace, Value: value}
+	d.MaybeScanArgs(w.t.(*testing.T), "policy", &query.Policy)
+	answer, err := lookup.Find(query)
 	if err != nil {
 		return "error: " + err.Error()
 	}

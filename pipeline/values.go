@@ -102,19 +102,28 @@ func (v *values) marker(ref store.ProfileRef, version uint64, size int) []byte {
 	return v.value(ref, version, content)
 }
 
-// stored merges a profile from a committed state and renders its content.
-func (v *values) stored(r *store.Reader, id profile.ID) ([]byte, error) {
-	row, err := r.Cluster(v.entity.Name, id)
+// stored merges a profile from a committed state and renders its content. row is what was decided
+// about it. nil: there is no such profile since the policy stitches otherwise, and what is there
+// instead will be decided by the job that the change has started.
+func (v *values) stored(r *store.Reader, id profile.ID, row *store.Profile) ([]byte, error) {
+	members := []profile.Identity{row.Identity}
+	if row.Identity.IsZero() {
+		cluster, err := r.Cluster(v.entity.Name, id)
+		if err != nil {
+			return nil, err
+		}
+		if cluster == nil && v.policy.Stitching == profile.StitchNone {
+			return nil, nil
+		}
+		if cluster == nil {
+			return nil, fmt.Errorf("profile %s has no cluster", id)
+		}
+		members = cluster.Members
+	}
+	g, err := gather(storedRows{r}, v.entity.Name, members)
 	if err != nil {
 		return nil, err
 	}
-	if row == nil {
-		return nil, fmt.Errorf("profile %s has no cluster", id)
-	}
-	g, err := gather(storedRows{r}, v.entity.Name, row.Members)
-	if err != nil {
-		return nil, err
-	}
-	_, content, err := v.merge(g)
+	_, content, err := v.merge(g.under(&v.policy.Policy))
 	return content, err
 }

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -140,6 +141,8 @@ type world struct {
 	writer      string                            // transactional id
 	hold        map[pipeline.TopicPartition]int64 // of a store that is rebuilt
 	atLeastOnce bool
+	adopts      bool // policies are remembered
+	changes     []pipeline.PolicyChange
 }
 
 func newWorld(t testing.TB, inputPartitions int32) *world {
@@ -185,6 +188,13 @@ func (w *world) tryOpen() error {
 	w.store, err = store.Open("store", store.Options{FS: w.fs, CacheBytes: 8 << 20,
 		MemtableBytes: 1 << 20})
 	w.must(err)
+	if w.adopts {
+		w.model.Entity("profile").Leaving = nil
+		w.changes, err = pipeline.AdoptPolicies(w.model, w.store, w.now.UnixNano())
+		if err != nil {
+			return errors.Join(err, w.store.Close())
+		}
+	}
 	partitions := map[string]int32{}
 	for _, topic := range w.model.OutputTopics() {
 		partitions[topic] = w.outputs

@@ -7,7 +7,7 @@
 //
 // The way of the data:
 //
-//	record --schemas--> Value --Flatten--> Fragment --Join--> Fragment (stored)
+//	record --schemas--> Value --Flatten--> Fragment --Join--> Fragment (stored) --Shown--> leaves
 //	stored fragments of a cluster --Policy.Merge--> Merged --AppendAttributes--> JSON
 //
 // Guarantees:

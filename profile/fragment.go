@@ -21,20 +21,27 @@ func (l Leaf) Unset() bool { return l.Value.IsNull() }
 // It is a join semilattice: a record is a small fragment whose leaves all bear the record's stamp,
 // and the stored fragment is the join of all records. Per path the leaf with the greater stamp
 // wins; leaves stamped below Floor are gone; so are leaves below an unset object with a greater
-// stamp. The zero Fragment is the empty one.
+// stamp. Edits of an array are kept beside its value, as long as they are newer than the value. The
+// zero Fragment is the empty one.
 type Fragment struct {
 	// Floor is the stamp of the latest replace or delete, absent without one.
 	Floor Stamp
 	// Leaves are sorted by path, one per path, none of them hidden by Floor or by an unset above.
 	Leaves []Leaf
+	// Edits of arrays are sorted by [SortEdits], one per key, none of them overruled by Floor or by
+	// a leaf.
+	Edits []Edit
 }
 
 // IsZero reports whether nothing was ever said.
-func (f *Fragment) IsZero() bool { return f.Floor.IsZero() && len(f.Leaves) == 0 }
+func (f *Fragment) IsZero() bool {
+	return f.Floor.IsZero() && len(f.Leaves) == 0 && len(f.Edits) == 0
+}
 
 // Visible reports whether the fragment holds an attribute. Unsets are not attributes.
 func (f *Fragment) Visible() bool {
-	return slices.ContainsFunc(f.Leaves, func(l Leaf) bool { return !l.Unset() })
+	return slices.ContainsFunc(f.Leaves, func(l Leaf) bool { return !l.Unset() }) ||
+		slices.ContainsFunc(f.Edits, func(e Edit) bool { return e.Kind != EditRemove })
 }
 
 // Newest returns the greatest stamp of the fragment, floor included.
@@ -43,13 +50,16 @@ func (f *Fragment) Newest() Stamp {
 	for i := range f.Leaves {
 		newest = Later(newest, f.Leaves[i].Stamp)
 	}
+	for i := range f.Edits {
+		newest = Later(newest, f.Edits[i].Stamp)
+	}
 	return newest
 }
 
 // Join merges g into f, and reports whether f changed. g is not modified; leaves may be shared.
 func (f *Fragment) Join(g *Fragment) (changed bool) {
 	if f.IsZero() {
-		*f = Fragment{Floor: g.Floor, Leaves: slices.Clip(g.Leaves)}
+		*f = Fragment{Floor: g.Floor, Leaves: slices.Clip(g.Leaves), Edits: slices.Clip(g.Edits)}
 		return !g.IsZero()
 	}
 	if f.Floor.Before(g.Floor) {
@@ -78,12 +88,17 @@ func (f *Fragment) Join(g *Fragment) (changed bool) {
 	joined = dropHidden(joined, f.Floor)
 	changed = changed || !sameLeaves(f.Leaves, joined)
 	f.Leaves = joined
+	if len(f.Edits)+len(g.Edits) > 0 {
+		edits := f.dropOverruled(joinEdits(f.Edits, g.Edits))
+		changed = changed || !sameEdits(f.Edits, edits)
+		f.Edits = edits
+	}
 	return changed
 }
 
 // Clone returns a fragment that can be joined into without changing f.
 func (f *Fragment) Clone() *Fragment {
-	return &Fragment{Floor: f.Floor, Leaves: slices.Clone(f.Leaves)}
+	return &Fragment{Floor: f.Floor, Leaves: slices.Clone(f.Leaves), Edits: slices.Clone(f.Edits)}
 }
 
 // compareHeads orders two sorted runs by the path of their first leaf; an empty run sorts last.

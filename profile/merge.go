@@ -14,20 +14,57 @@ const (
 	StitchNone                   // each identity has a profile of its own
 )
 
-// Strategy says which candidate for an attribute wins.
-type Strategy uint8
-
-// The strategies.
-const (
-	// StrategyLatest takes the newest across all fragments.
-	StrategyLatest Strategy = iota
-)
-
-// Policy is a merge policy: how the fragments of a cluster become one profile.
+// Policy is a merge policy: how fragments become one profile.
 type Policy struct {
 	Name      string
 	Stitching Stitching
-	Strategy  Strategy
+	Rule      Rule       // of attributes without an override
+	Overrides []Override // the longest path that matches counts; no two are of the same places
+}
+
+// Override is the rule of one attribute, or of all below an object or map.
+type Override struct {
+	Path  Path
+	Below bool // everything below Path; else Path itself
+	Rule  Rule
+}
+
+func (o *Override) matches(path Path) bool {
+	if o.Below {
+		return path != o.Path && o.Path.Contains(path)
+	}
+	return path == o.Path
+}
+
+// RuleOf returns the rule of an attribute.
+func (p *Policy) RuleOf(path Path) *Rule {
+	rule, longest := &p.Rule, -1
+	for i := range p.Overrides {
+		o := &p.Overrides[i]
+		if len(o.Path) > longest && o.matches(path) {
+			rule, longest = &o.Rule, len(o.Path)
+		}
+	}
+	return rule
+}
+
+// Lists reports whether the policy keeps some datasets from saying something.
+func (p *Policy) Lists() bool {
+	return p.Rule.Strategy == StrategyPrecedence ||
+		slices.ContainsFunc(p.Overrides, func(o Override) bool {
+			return o.Rule.Strategy == StrategyPrecedence
+		})
+}
+
+// Contributes reports whether a fragment holds an attribute that the policy takes into account,
+// whether or not it wins.
+func (p *Policy) Contributes(s Source) bool {
+	if !p.Lists() {
+		return s.Fragment.Visible()
+	}
+	return slices.ContainsFunc(s.Fragment.Shown(), func(l Leaf) bool {
+		return !l.Unset() && p.RuleOf(l.Path).admits(s.Dataset)
+	})
 }
 
 // Source is one fragment with its origin.
@@ -37,7 +74,8 @@ type Source struct {
 	Fragment *Fragment
 }
 
-// MergedLeaf is one attribute of a merged profile and where it came from.
+// MergedLeaf is one attribute of a merged profile and where it came from: of a united array, its
+// newest part.
 type MergedLeaf struct {
 	Leaf
 	Source int // index into Merged.Sources
@@ -49,17 +87,27 @@ type Merged struct {
 	Leaves  []MergedLeaf // sorted by path; no unsets
 }
 
-// Merge combines the fragments of a cluster under the policy. Only what a fragment shows takes
-// part: visible attributes and explicit unsets. A floor acts within its own fragment, so what a
-// replace or delete took away is absent there and lets another dataset's value through; an
-// explicit unset competes with all, and the newer wins.
-func (p Policy) Merge(sources []Source) Merged {
+// Merge combines fragments under the policy. Only what a fragment shows takes part: visible
+// attributes and explicit unsets. A floor acts within its own fragment, so what a replace or delete
+// took away is absent there and lets another dataset's value through; an explicit unset competes
+// with all, and where it wins the attribute is absent.
+func (p *Policy) Merge(sources []Source) Merged {
 	merged := Merged{Sources: sources}
 	candidates := gather(sources)
 	if len(sources) > 1 { // the leaves of one fragment are sorted
 		slices.SortFunc(candidates, byPathNewestFirst)
 	}
-	merged.Leaves = winners(candidates)
+	if p.Rule.plain() && len(p.Overrides) == 0 {
+		merged.Leaves = winners(candidates)
+		return merged
+	}
+	merged.Leaves = make([]MergedLeaf, 0, len(candidates))
+	eachAttribute(candidates, func(path Path, said []MergedLeaf) {
+		rule := p.RuleOf(path)
+		if leaf, ok := rule.choose(sources, said); ok {
+			merged.Leaves = append(merged.Leaves, leaf)
+		}
+	})
 	return merged
 }
 
@@ -77,15 +125,64 @@ func gather(sources []Source) []MergedLeaf {
 	}
 	all := make([]MergedLeaf, 0, n)
 	for i, s := range sources {
-		for _, leaf := range s.Fragment.Leaves {
+		for _, leaf := range s.Fragment.Shown() {
 			all = append(all, MergedLeaf{Leaf: leaf, Source: i})
 		}
 	}
 	return all
 }
 
+// eachAttribute calls fn for every path at which some source has a value, in order, with what each
+// source says of it: at most one statement per source, the newest first. A source that has no value
+// there may have unset the attribute, or an object above it. fn does not keep said.
+func eachAttribute(candidates []MergedLeaf, fn func(path Path, said []MergedLeaf)) {
+	var above, said []MergedLeaf // above: unsets of the places around the present one
+	for len(candidates) > 0 {
+		path := candidates[0].Path
+		n := 1
+		for n < len(candidates) && candidates[n].Path == path {
+			n++
+		}
+		above = slices.DeleteFunc(above, func(u MergedLeaf) bool {
+			return !u.Path.Contains(path)
+		})
+		said = append(said[:0], candidates[:n]...)
+		valued := false
+		for i := range said {
+			valued = valued || !said[i].Unset()
+		}
+		if valued {
+			said = addUnsets(said, above)
+			fn(path, said)
+		}
+		for _, c := range candidates[:n] {
+			if c.Unset() {
+				above = append(above, c)
+			}
+		}
+		candidates = candidates[n:]
+	}
+}
+
+// addUnsets adds what sources that have no value say by unsetting something above: the newest of
+// each. A value that its own fragment still shows is newer than all of these.
+func addUnsets(said, above []MergedLeaf) []MergedLeaf {
+	for _, u := range above {
+		i := slices.IndexFunc(said, func(s MergedLeaf) bool { return s.Source == u.Source })
+		switch {
+		case i < 0:
+			said = append(said, u)
+		case said[i].Unset() && said[i].Stamp.Before(u.Stamp):
+			said[i] = u
+		}
+	}
+	slices.SortFunc(said, func(a, b MergedLeaf) int { return b.Stamp.Compare(a.Stamp) })
+	return said
+}
+
 // winners keeps, of candidates sorted by path and newest first, the newest per path, drops what an
-// unset above hides, and drops the unsets themselves. It reuses the slice.
+// unset above hides, and drops the unsets themselves. It reuses the slice. It is the short way for
+// the strategy latest.
 func winners(candidates []MergedLeaf) []MergedLeaf {
 	var above []Leaf
 	kept := candidates[:0]

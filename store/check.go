@@ -48,12 +48,13 @@ func (s Summary) String() string {
 //   - an identity says how many links it has
 //   - a link has assertions, First not after Latest; it is found from both ends, which exist
 //   - an identity lists exactly the fragments and the events' datasets that are there
-//   - a fragment is sorted and hides nothing below its floor
+//   - a fragment is sorted and hides nothing below its floor; no edit of an array is overruled
 //   - an event and the row of its id name each other
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - the totals of the graph of a class are those of its rows
-//   - a live profile has a cluster of its id; outbox entries decode and lie below the next number
+//   - a live profile has a cluster of its id, or its identity is known
+//   - outbox entries decode and lie below the next number
 //
 // It needs little memory: one pass over the keys, and point reads. The error is one of reading, or
 // ctx's.
@@ -317,6 +318,16 @@ func (c *checker) fragmentRow(tail, value []byte) {
 			c.problem("fragment", where+" of "+dataset, "leaf %d is out of order or hidden", i)
 		}
 	}
+	if whole := (&profile.Fragment{Floor: f.Floor, Leaves: f.Leaves}); len(f.Edits) > 0 {
+		whole.Join(&profile.Fragment{Edits: profile.SortEdits(slices.Clone(f.Edits))})
+		if whole.Join(f) || !slices.EqualFunc(whole.Edits, f.Edits, sameEdit) {
+			c.problem("fragment", where+" of "+dataset, "its edits are out of order or overruled")
+		}
+	}
+}
+
+func sameEdit(a, b profile.Edit) bool {
+	return a.Path == b.Path && a.Stamp == b.Stamp && a.Kind == b.Kind && a.Index == b.Index
 }
 
 func (c *checker) eventRow(tail, value []byte) {
@@ -413,6 +424,14 @@ func (c *checker) profileRow(key, value []byte) {
 	row, err := c.dict.decodeProfile(value)
 	if err != nil {
 		c.problem("profile", id.String(), "%v", err)
+		return
+	}
+	if !row.Identity.IsZero() {
+		person, err := c.Identity(class, row.Identity)
+		c.note(err)
+		if !row.Dead && person == nil {
+			c.problem("profile", id.String(), "is alive but its identity is not known")
+		}
 		return
 	}
 	cluster, err := c.Cluster(class, id)

@@ -9,8 +9,12 @@ import (
 	"selfsame/profile"
 )
 
-// Every value starts with the version of its row's encoding.
-const rowVersion = 1
+// Every value starts with the version of its row's encoding. Most rows know one; those that have
+// changed since are written in the second only where the first cannot say it.
+const (
+	rowVersion      = 1
+	rowVersionGrown = 2
+)
 
 // maxValueDepth bounds the nesting of a stored value; schemas bound it far lower.
 const maxValueDepth = 200
@@ -26,6 +30,9 @@ type encoder struct {
 
 // start begins a row in the memory of the one before.
 func (e *encoder) start() { e.buf = append(e.buf[:0], rowVersion) }
+
+// grow marks the row as one of the second version.
+func (e *encoder) grow() { e.buf[0] = rowVersionGrown }
 
 // done returns the row, good until the next start.
 func (e *encoder) done() ([]byte, error) { return e.buf, e.err }
@@ -124,11 +131,19 @@ type decoder struct {
 }
 
 func (s *dictionary) decode(src []byte) *decoder {
-	d := &decoder{dict: s, src: src}
-	if v := d.byte(); d.err == nil && v != rowVersion {
+	d, _ := s.decodeUpTo(rowVersion, src)
+	return d
+}
+
+// decodeUpTo starts a row whose encoding may have any version up to newest; grown says that it is
+// not the first.
+func (s *dictionary) decodeUpTo(newest byte, src []byte) (d *decoder, grown bool) {
+	d = &decoder{dict: s, src: src}
+	v := d.byte()
+	if d.err == nil && (v < rowVersion || v > newest) {
 		d.fail(fmt.Errorf("row version %d is not known to this program", v))
 	}
-	return d
+	return d, v > rowVersion
 }
 
 // done returns the first error; bytes left over are one.

@@ -44,15 +44,22 @@ func encodeJob(e *encoder, row *Job) {
 	e.uint(row.Done)
 	e.uint(row.Total)
 	e.byte(byte(row.State))
-	e.position(row.Cause)
+	if row.Cause.Topic == "" {
+		e.grow() // no record has caused it
+	} else {
+		e.position(row.Cause)
+	}
 	e.int(row.Created)
 	e.int(row.Finished)
 }
 
 func (d *dictionary) decodeJob(src []byte) (*Job, error) {
-	r := d.decode(src)
+	r, uncaused := d.decodeUpTo(rowVersionGrown, src)
 	row := &Job{Kind: r.text(), Args: r.bytes(), Cursor: r.bytes(), Done: r.uint(), Total: r.uint()}
-	row.State, row.Cause = JobState(r.byte()), r.position()
+	row.State = JobState(r.byte())
+	if !uncaused {
+		row.Cause = r.position()
+	}
 	row.Created, row.Finished = r.int(), r.int()
 	return row, r.done()
 }

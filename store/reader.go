@@ -188,14 +188,21 @@ func (r *Reader) Inputs(fn func(topic string, row *Input) error) error {
 	})
 }
 
-// Profiles calls fn for each merged profile of a class and policy, in order of id.
+// Profiles calls fn for what was last decided about each profile of a class under a policy, in
+// order of id, until fn fails.
 func (r *Reader) Profiles(class, policy string, fn func(profile.ID, *Profile) error) error {
-	prefix, err := r.dict.profileKey(nil, ProfileRef{Class: class, Policy: policy})
+	return r.ProfilesFrom(class, policy, profile.ID{}, fn)
+}
+
+// ProfilesFrom is Profiles from an id on. ErrStop ends it early.
+func (r *Reader) ProfilesFrom(class, policy string, first profile.ID,
+	fn func(profile.ID, *Profile) error) error {
+	from, err := r.dict.profileKey(nil, ProfileRef{Class: class, Policy: policy, ID: first})
 	if err != nil {
 		return fmt.Errorf("reading profiles: %w", err)
 	}
-	prefix = prefix[:len(prefix)-len(profile.ID{})]
-	return r.scan(prefix, func(key, value []byte) error {
+	prefix := from[:len(from)-len(profile.ID{})]
+	return r.scanFrom(from, prefix, func(key, value []byte) error {
 		var id profile.ID
 		if copy(id[:], key[len(prefix):]) != len(id) {
 			return fmt.Errorf("reading profiles: %w", errKey)

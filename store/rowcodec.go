@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"selfsame/profile"
 )
 
@@ -61,11 +63,15 @@ func (d *dictionary) decodeLink(src []byte) (*Link, error) {
 }
 
 // A fragment's leaves share few stamps, so these come first and leaves refer to them by index.
+// Edits of arrays, where there are any, are the part that the row has grown.
 func encodeFragment(e *encoder, f *profile.Fragment) {
 	e.stamp(f.Floor)
 	var known stamps
 	for i := range f.Leaves {
 		known.add(f.Leaves[i].Stamp)
+	}
+	for i := range f.Edits {
+		known.add(f.Edits[i].Stamp)
 	}
 	e.count(len(known.list))
 	for _, s := range known.list {
@@ -77,10 +83,25 @@ func encodeFragment(e *encoder, f *profile.Fragment) {
 		e.uint(known.find(f.Leaves[i].Stamp))
 		e.value(f.Leaves[i].Value)
 	}
+	if len(f.Edits) > 0 {
+		e.grow()
+		e.edits(f.Edits, &known)
+	}
+}
+
+func (e *encoder) edits(edits []profile.Edit, known *stamps) {
+	e.count(len(edits))
+	for i := range edits {
+		e.text(string(edits[i].Path))
+		e.uint(known.find(edits[i].Stamp))
+		e.byte(byte(edits[i].Kind))
+		e.count(edits[i].Index)
+		e.value(edits[i].Value)
+	}
 }
 
 func (d *dictionary) decodeFragment(src []byte) (*profile.Fragment, error) {
-	r := d.decode(src)
+	r, edited := d.decodeUpTo(rowVersionGrown, src)
 	f := &profile.Fragment{Floor: r.stamp()}
 	stamps := make([]profile.Stamp, r.count())
 	for i := range stamps {
@@ -89,17 +110,42 @@ func (d *dictionary) decodeFragment(src []byte) (*profile.Fragment, error) {
 	n := r.count()
 	f.Leaves = make([]profile.Leaf, 0, n)
 	for range n {
-		leaf := profile.Leaf{Path: profile.Path(r.text())}
-		at := r.uint()
-		if at >= uint64(len(stamps)) {
-			r.fail(errCorrupt)
-			break
-		}
-		leaf.Stamp = stamps[at]
+		leaf := profile.Leaf{Path: profile.Path(r.text()), Stamp: r.stampOf(stamps)}
 		leaf.Value = r.value(0)
 		f.Leaves = append(f.Leaves, leaf)
 	}
+	if edited {
+		f.Edits = r.edits(stamps)
+	}
 	return f, r.done()
+}
+
+// stampOf reads the index of a stamp.
+func (d *decoder) stampOf(stamps []profile.Stamp) profile.Stamp {
+	at := d.uint()
+	if at >= uint64(len(stamps)) {
+		d.fail(errCorrupt)
+		return profile.Stamp{}
+	}
+	return stamps[at]
+}
+
+func (d *decoder) edits(stamps []profile.Stamp) []profile.Edit {
+	n := d.count()
+	edits := make([]profile.Edit, 0, n)
+	for range n {
+		path, stamp := profile.Path(d.text()), d.stampOf(stamps)
+		kind, index := profile.EditKind(d.byte()), d.uint()
+		value := d.value(0)
+		if !kind.Valid() || index > math.MaxInt32 {
+			d.fail(errCorrupt)
+		}
+		if d.err != nil {
+			break
+		}
+		edits = append(edits, profile.NewEdit(path, stamp, kind, int(index), value))
+	}
+	return edits
 }
 
 func encodeEvent(e *encoder, row *Event) {
@@ -162,16 +208,23 @@ func encodeProfile(e *encoder, row *Profile) {
 	if row.Dead {
 		e.id(row.Survivor)
 	}
+	if !row.Identity.IsZero() {
+		e.grow()
+		e.identity(row.Identity)
+	}
 }
 
 func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
-	r := d.decode(src)
+	r, own := d.decodeUpTo(rowVersionGrown, src)
 	row := &Profile{Version: r.uint(), Digest: r.id(), Time: r.int()}
 	if r.flag() {
 		row.Cause = r.position()
 	}
 	if row.Dead = r.flag(); row.Dead {
 		row.Survivor = r.id()
+	}
+	if own {
+		row.Identity = r.identity()
 	}
 	return row, r.done()
 }

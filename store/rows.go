@@ -197,4 +197,6 @@ type Profile struct {
 	Cause    profile.Position // of the record that caused the change
 	Dead     bool             // the profile ceased to exist; the row goes once that is published
 	Survivor profile.ID       // of a dead one that was merged into another
+	// Identity is whose profile it is where each identity has its own; zero where clusters have.
+	Identity profile.Identity
 }

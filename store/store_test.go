@@ -62,12 +62,17 @@ func person(s *Store) *Batch {
 		{Dataset: "crm", First: stampAt(1), Latest: stampAt(9)}}}, true)
 	b.SetFragment(FragmentRef{"profile", ann, "crm"}, &profile.Fragment{Floor: stampAt(1),
 		Leaves: []profile.Leaf{{Path: "a", Stamp: stampAt(2), Value: allKinds()},
-			{Path: profile.MakePath("b", "x.y\x00z"), Stamp: stampAt(3)}}})
+			{Path: profile.MakePath("b", "x.y\x00z"), Stamp: stampAt(3)}},
+		Edits: []profile.Edit{
+			profile.NewEdit("c", stampAt(5), profile.EditAppend, 1, profile.Int(4)),
+			profile.NewEdit("c", stampAt(3), profile.EditRemove, 0, allKinds())}})
 	b.SetEvent(EventRef{"profile", tab, 4, "web", "e1"}, &Event{stampAt(4), allKinds()})
 	b.SetEventID("web", "e1", &EventID{Stamp: stampAt(4), Class: "profile", Identity: tab,
 		Deleted: stampAt(2)})
 	b.SetProfile(ProfileRef{"profile", "default", root}, &Profile{Version: 9, Digest: [16]byte{4},
 		Time: 8, Cause: stampAt(3).Pos})
+	b.SetProfile(ProfileRef{"profile", "default", profile.ID{7}}, &Profile{Version: 9, Time: 8,
+		Identity: tab})
 	b.SetPosition("in", 3, consumed())
 	b.SetInput("in", halted())
 	return b
@@ -111,6 +116,10 @@ func TestRowsRoundTrip(t *testing.T) {
 	if f.Floor != stampAt(1) || len(f.Leaves) != 2 || !f.Leaves[0].Value.Equal(allKinds()) ||
 		!f.Leaves[1].Unset() || f.Leaves[1].Path.String() != "b.x\\.y\x00z" {
 		t.Errorf("fragment %+v", f)
+	}
+	if len(f.Edits) != 2 || f.Edits[0].Index != 1 || f.Edits[0].Stamp != stampAt(5) ||
+		f.Edits[1].Kind != profile.EditRemove || !f.Edits[1].Value.Equal(allKinds()) {
+		t.Errorf("edits %+v", f.Edits)
 	}
 	l, err := r.Link("profile", tab, ann)
 	must(t, err)
@@ -193,6 +202,7 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Cleanup(func() { s.Close() })
 	f.Add([]byte{1, 0, 0, 0})
+	f.Add([]byte{2, 0, 0, 0, 1, 1, 'p', 0, 1, 0, 0})
 	f.Fuzz(func(_ *testing.T, row []byte) {
 		_, _ = s.dict.decodeFragment(row)
 		_, _ = s.dict.decodeEvent(row)

@@ -70,6 +70,12 @@ func (c *checker) metaRow(key, value []byte) {
 		}
 		return
 	}
+	if name, ok := strings.CutPrefix(string(key[1:]), metaPolicy); ok {
+		if _, err := c.dict.decodePolicy(name, value); err != nil {
+			c.problem("meta", metaPolicy, "does not decode: %v", err)
+		}
+		return
+	}
 	class, ok := strings.CutPrefix(string(key[1:]), metaUnion)
 	if !ok {
 		return

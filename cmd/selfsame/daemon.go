@@ -79,6 +79,9 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := errors.Join(d.adoptSchemas(), d.adoptRules()); err != nil {
 		return err
 	}
+	if err := d.adoptPolicies(ctx); err != nil {
+		return err
+	}
 	shard, err := d.openShard(ctx)
 	if err != nil {
 		return err
@@ -199,6 +202,26 @@ func (d *daemon) adoptRules() error {
 			"background", "class", c.Class, "job", c.Job)
 	}
 	return nil
+}
+
+// adoptPolicies starts the jobs of merge policies that have changed since the last start. The topic
+// of one that is gone is written to until its profiles have ended.
+func (d *daemon) adoptPolicies(ctx context.Context) error {
+	changes, err := pipeline.AdoptPolicies(d.model, d.store, time.Now().UnixNano())
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		d.log.Info("a merge policy is "+c.Kind+": its topic is brought up to date by a job",
+			"class", c.Class, "policy", c.Policy, "job", c.Job)
+	}
+	var topics []kafka.TopicSpec
+	for _, e := range d.model.Entities {
+		for i := range e.Leaving {
+			topics = append(topics, d.cfg.ProfileTopic(e.Leaving[i].Topic))
+		}
+	}
+	return d.client.EnsureTopics(ctx, topics)
 }
 
 func (d *daemon) openShard(ctx context.Context) (*pipeline.Shard, error) {

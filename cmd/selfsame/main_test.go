@@ -50,6 +50,9 @@ func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"get"}, {"get", "nothing"}, {"run", "extra"}, {"run", "--nope"},
 		{"export", "--offline", "--api", "localhost:1"},
+		{"explain"}, {"explain", "nothing"}, {"explain", "a:b", "c", "d"},
+		{"policy", "preview", "--policy", "x.yaml", "nothing"},
+		{"policy", "preview", "--policy", "x.yaml", "--sample", "3", "a:b"},
 		{"backup", "a", "b"}, {"backup", "../a"}, {"restore"},
 		{"tail", "--config", "starter", "--from", "yesterday"},
 	} {
@@ -68,6 +71,7 @@ func TestWrongUsage(t *testing.T) {
 		"schema bogus":           `unknown command "bogus": want one of check, diff, new, union`,
 		"config":                 "a command is missing: want one of check",
 		"produce":                `required flag(s) "dataset" not set`,
+		"policy preview":         `required flag(s) "policy" not set`,
 		"schema new":             `required flag(s) "name" not set`,
 		"produce -d crm one two": "accepts at most 1 arg(s), received 2",
 	} {

@@ -64,6 +64,13 @@ func exactly(n int) cobra.PositionalArgs {
 	}
 }
 
+// between is exactly, for arguments of which some may be left out.
+func between(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		return usage(c, cobra.RangeArgs(least, most)(c, args))
+	}
+}
+
 // atMost is exactly, for arguments that may be left out.
 func atMost(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
