@@ -162,7 +162,8 @@ func nextRules(m *Model, s *store.Store, e *Entity) (adopted, error) {
 	if err := json.Unmarshal(held.Text, &old); err != nil {
 		return adopted{}, fmt.Errorf("reading the remembered rules of class %s: %w", e.Name, err)
 	}
-	if err := errors.Join(checkRules(s.Reader(), e, &old), checkLinks(&old, next)); err != nil {
+	err = errors.Join(checkRules(s.Reader(), e, &old), checkLinks(s.Reader(), e, &old, next))
+	if err != nil {
 		return adopted{}, err
 	}
 	row.Generation, row.Complete = held.Generation, held.Complete
@@ -189,7 +190,7 @@ func linksText(m *Model, class string) map[string]string {
 }
 
 // checkLinks refuses other links of a dataset: what it has asserted would stay as it was.
-func checkLinks(old *RulesText, next RulesText) error {
+func checkLinks(r *store.Reader, e *Entity, old *RulesText, next RulesText) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(next.Links)) {
 		was, known := old.Links[name]
@@ -199,7 +200,15 @@ func checkLinks(old *RulesText, next RulesText) error {
 				name, was, next.Links[name]))
 		}
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	for _, n := range old.Namespaces {
+		if used, err := r.HasNamespace(e.Name, n.Name); err != nil || used {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+	return nil // nobody is known yet
 }
 
 // checkRules refuses what the data of a class cannot live under.

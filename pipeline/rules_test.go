@@ -260,6 +260,8 @@ func TestRulesRefused(t *testing.T) {
 func TestNewDatasetDecidesNothing(t *testing.T) {
 	w := newWorld(t, 1)
 	defer w.close()
+	w.send(pipeline.TopicPartition{Topic: "crm"}, pipeline.Record{Value: []byte(`{"id":"1"}`)})
+	w.drain()
 	more := *w.model.Dataset("crm")
 	more.Name, more.CurrentLinks = "crm2", true
 	w.model.Datasets = append(w.model.Datasets, &more)
