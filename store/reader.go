@@ -160,7 +160,7 @@ func (r *Reader) EventRefs(class string, id profile.Identity, fn func(EventRef) 
 
 // Positions calls fn for each stored input position.
 func (r *Reader) Positions(fn func(topic string, partition int32, p *Position) error) error {
-	return r.scan([]byte{spacePosition}, func(key, value []byte) error {
+	return r.scanHot([]byte{spacePosition}, func(key, value []byte) error {
 		topic, partition, err := r.dict.cutPosition(key[1:])
 		if err != nil {
 			return err
@@ -225,6 +225,24 @@ func (r *Reader) scan(prefix []byte, fn func(key, value []byte) error) error {
 
 // scanFrom is scan from a key on.
 func (r *Reader) scanFrom(from, prefix []byte, fn func(key, value []byte) error) error {
+	return r.walk(from, prefix, (*pebble.Iterator).Next, fn)
+}
+
+// scanHot is scan over few rows that every commit writes again. The engine keeps all that was
+// written until it flushes, and a step would go through thousands of writes of one row; a seek does
+// not.
+func (r *Reader) scanHot(prefix []byte, fn func(key, value []byte) error) error {
+	var after []byte
+	next := func(iter *pebble.Iterator) bool {
+		after = append(append(after[:0], iter.Key()...), 0)
+		return iter.SeekGE(after)
+	}
+	return r.walk(prefix, prefix, next, fn)
+}
+
+// walk calls fn for each row whose key starts with prefix, from a key on; next goes to the next.
+func (r *Reader) walk(from, prefix []byte, next func(*pebble.Iterator) bool,
+	fn func(key, value []byte) error) error {
 	bounds := prefixBounds(prefix)
 	bounds.LowerBound = from
 	iter, err := r.src.NewIter(bounds)
@@ -232,7 +250,7 @@ func (r *Reader) scanFrom(from, prefix []byte, fn func(key, value []byte) error)
 		return err
 	}
 	defer iter.Close()
-	for iter.First(); iter.Valid(); iter.Next() {
+	for iter.First(); iter.Valid(); next(iter) {
 		value, err := iter.ValueAndErr()
 		if err != nil {
 			return err
