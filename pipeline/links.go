@@ -44,8 +44,8 @@ func (sh *Shard) assert(as *assertion) error {
 		return nil
 	}
 	if !live(before, a, b) {
-		for _, p := range [2]*person{a, b} {
-			if err := sh.judge(p, as.in.cause()); err != nil {
+		for _, ends := range [2][2]*person{{a, b}, {b, a}} {
+			if err := sh.judge(ends[0], ends[1], as.in.cause()); err != nil {
 				return err
 			}
 		}

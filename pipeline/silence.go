@@ -30,9 +30,13 @@ func (sh *Shard) closed(a, b *person) bool {
 	return closed
 }
 
-// judge finds out whether a new link makes p a hub, or contested.
-func (sh *Shard) judge(p *person, why cause) error {
+// judge finds out whether a new link with q makes p a hub, or contested. Only a q that is no weaker
+// can do either: another cookie of somebody with tens of thousands asks for no look at those.
+func (sh *Shard) judge(p, q *person, why cause) error {
 	rules := sh.rules(p.key.class)
+	if !rules.Crowds(p.key.id, q.key.id) {
+		return nil
+	}
 	limit := rules.HubDegree(p.key.id)
 	if limit > 0 && p.row.Crowd > uint64(limit) && p.row.Silence&store.SilentHub == 0 {
 		if err := sh.silence(p, store.SilentHub, why); err != nil {
@@ -126,9 +130,11 @@ func (sh *Shard) voice(p *person, reason store.Silence, why cause) (ends []profi
 	if p.row.Silence != 0 || p.row.Degree == 0 {
 		return nil, nil
 	}
-	sh.state.wide.clear()
 	others, err := sh.state.neighbours(p)
-	return append(others, p.key.id), err
+	if err != nil {
+		return nil, err
+	}
+	return append(others, p.key.id), sh.state.heard(p, others)
 }
 
 // clearLinks removes up to limit links of p, which is silent, and of the assertions about them

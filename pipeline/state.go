@@ -26,6 +26,8 @@ type person struct {
 	own       profile.ID           // of the profile whose root it is; zero until asked for
 	fragments map[string]*fragment // by dataset
 	dropped   []string             // datasets whose fragments this commit deletes
+	near      []profile.Identity   // its neighbours, this commit included, where nearby says so
+	nearby    bool                 // near is right; never of a wide identity
 	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
 	lostLinks []profile.Identity   // neighbours whose link this commit removes
 	said      map[string]*said     // by dataset whose links are the current ones
@@ -135,7 +137,7 @@ func (s *state) person(class string, id profile.Identity) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &person{key: key}
+	p := &person{key: key, nearby: row == nil}
 	if row != nil {
 		p.row, p.known, p.stored = *row, true, true
 		p.listed = row.Silence&store.SilentHub != 0

@@ -82,9 +82,18 @@ func (s *state) writeLink(b *store.Batch, key linkKey, l *link) {
 	l.dirty = false
 }
 
-// neighbours lists the identities that p has a link with, this commit included.
+// neighbours lists the identities that p has a link with, this commit included. The list is the
+// caller's. Where they are few they are kept with p: a cluster in a storm is decided again for
+// every record, and the links of each of its members would be looked for in the store each time.
 func (s *state) neighbours(p *person) ([]profile.Identity, error) {
-	return s.someNeighbours(p, math.MaxInt)
+	if p.nearby {
+		return slices.Clone(p.near), nil
+	}
+	others, err := s.someNeighbours(p, math.MaxInt)
+	if err == nil && len(others) <= wideDegree {
+		p.near, p.nearby = slices.Clone(others), true
+	}
+	return others, err
 }
 
 // someNeighbours lists up to limit of them.
@@ -122,6 +131,12 @@ func (s *state) joined(p, q *person) {
 	if !drop(&p.lostLinks, q.key.id) {
 		p.newLinks = append(p.newLinks, q.key.id)
 	}
+	if p.nearby {
+		p.near = append(p.near, q.key.id)
+		if len(p.near) > wideDegree {
+			p.near, p.nearby = nil, false
+		}
+	}
 	p.row.Degree++
 	s.touch(p)
 }
@@ -130,6 +145,9 @@ func (s *state) joined(p, q *person) {
 func (s *state) parted(p, q *person) {
 	if !drop(&p.newLinks, q.key.id) {
 		p.lostLinks = append(p.lostLinks, q.key.id)
+	}
+	if p.nearby {
+		drop(&p.near, q.key.id)
 	}
 	p.row.Degree--
 	s.touch(p)
@@ -205,4 +223,27 @@ func (w *wideLinks) silence(p *person) {
 			w.count += links.Len()
 		}
 	}
+}
+
+// heard notes that the links of p with its neighbours count again, as far as nothing else is
+// against it.
+func (s *state) heard(p *person, neighbours []profile.Identity) error {
+	for _, other := range neighbours {
+		if s.wide.of[personKey{p.key.class, other}] == nil {
+			continue
+		}
+		l, err := s.link(p.key.class, p.key.id, other)
+		if err != nil {
+			return err
+		}
+		q, err := s.person(p.key.class, other)
+		if err != nil {
+			return err
+		}
+		latest := l.row.Latest()
+		if q.row.Silence == 0 && live(latest, p, q) && !s.outdated(p) && !s.outdated(q) {
+			s.wide.set(p, q, latest.Time)
+		}
+	}
+	return nil
 }
