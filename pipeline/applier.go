@@ -15,14 +15,28 @@ func (p *Pipeline) apply() error {
 		if !open {
 			return nil
 		}
-		start := time.Now()
-		if len(chunks) == 0 && p.Shard.Idle() && !p.Shard.Busy(start.UnixNano()) {
+		if len(chunks) == 0 && p.Shard.Idle() && !p.Shard.Busy(time.Now().UnixNano()) {
 			continue
 		}
-		if err := p.Shard.Apply(chunks, start.UnixNano()); err != nil {
+		if err := p.commit(chunks); err != nil {
+			return err
+		}
+	}
+}
+
+// commit commits chunks, in several commits where they are much work.
+func (p *Pipeline) commit(chunks []Chunk) error {
+	for {
+		start := time.Now()
+		rest, err := p.Shard.ApplySome(chunks, start.UnixNano())
+		if err != nil {
 			return err
 		}
 		p.Shard.stats.commit(time.Since(start))
+		if len(rest) == 0 {
+			return nil
+		}
+		chunks = rest
 	}
 }
 

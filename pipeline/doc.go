@@ -8,7 +8,7 @@
 //	applier.go    the applier gathers what has arrived
 //	backup.go     what the applier does between two commits: freezing a backup
 //	decode.go     Record -> Input: dataset, operation, typed value, time, identities, or a rejection
-//	shard.go      Shard.Apply: one batch of inputs -> one commit
+//	shard.go      Shard.ApplySome: a batch of inputs, up to a bound of work -> one commit
 //	inputs.go     which topics are read: halted, paused, stopped (rejectshare.go), resumed, moved
 //	step.go       one input -> changes of the working set (state.go)
 //	graph.go      links asserted, clusters decided, identities assigned

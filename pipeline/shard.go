@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,7 @@ type Shard struct {
 	newBlocked    []personKey
 	completed     []string // classes whose clusters have all been decided under new rules
 	version       uint64
+	links         uint64 // that decisions may look at
 	entries       []store.Entry
 	dirty         map[clusterKey]*dirtyCluster
 	dirtyOrder    []clusterKey
@@ -185,19 +187,44 @@ func (sh *Shard) Stats() *Stats { return sh.stats }
 // the store: the shard must not be used again, and nothing of the call was consumed unless the
 // commit had been made.
 func (sh *Shard) Apply(chunks []Chunk, now int64) error {
+	_, err := sh.apply(chunks, now, math.MaxUint64)
+	return err
+}
+
+// commitLinks is how many links the graph decisions of one commit look at before it ends early.
+// Hundreds of records are decided for less, but thousands that rearrange full clusters would keep
+// everybody else's records waiting for their commit.
+const commitLinks = 10_000
+
+// ApplySome is Apply up to a bound of work. rest is what is left for the next commits; a chunk that
+// was consumed in part is whole in it, and is gone on with where it was left.
+func (sh *Shard) ApplySome(chunks []Chunk, now int64) (rest []Chunk, err error) {
+	return sh.apply(chunks, now, commitLinks)
+}
+
+// apply makes a commit of chunks, up to one in which decisions have looked at more than links.
+func (sh *Shard) apply(chunks []Chunk, now int64, links uint64) (rest []Chunk, err error) {
 	busy := sh.Busy(now)
 	sh.version = sh.store.NextVersion()
+	sh.links = links
 	for i := range chunks {
 		if err := sh.applyChunk(&chunks[i], now); err != nil {
-			return err
+			return nil, err
+		}
+		if sh.spent() {
+			rest = chunks[i:]
+			break
 		}
 	}
 	if err := sh.background(len(chunks) > 0, now); err != nil {
-		return err
+		return nil, err
 	}
 	// What is published must be durable; a commit that only forgets need not be.
-	return sh.commit(busy || len(chunks) > 0, nil)
+	return rest, sh.commit(busy || len(chunks) > 0, nil)
 }
+
+// spent reports whether the commit under way has done as much as it may.
+func (sh *Shard) spent() bool { return sh.counts.decided > sh.links }
 
 // Flush commits what there is to forget, durably: the last commit before a stop.
 func (sh *Shard) Flush() error {
@@ -332,7 +359,7 @@ func (sh *Shard) consume(c *Chunk, now int64) error {
 		}
 		sh.counts.consumed(in, outcome)
 		p.row.Next = in.Record.Pos.Offset + 1
-		stopped := sh.noteReject(in, now)
+		stopped := sh.noteReject(in, now) || sh.spent()
 		if stopped || i == len(c.Inputs)-1 {
 			p.row.Anchor = anchorOf(&in.Record)
 		}
