@@ -98,6 +98,11 @@ bench-million: ## memory and disk of a million profiles
 	bin/bench -people 1000000 -brokers embedded -formats json -contenders c -rounds 1 -latency 0 \
 		$(BENCHFLAGS)
 
+.PHONY: bench-trouble
+bench-trouble: ## how long records take while other people are in trouble, some four minutes
+	go build -o bin/bench ./bench
+	bin/bench -trouble -brokers embedded -formats json $(BENCHFLAGS)
+
 .PHONY: microbench
 microbench: ## run the benchmarks of single packages; BENCH=pattern for some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -79,17 +79,24 @@ func TestDelaysLeaveTheBeginningOut(t *testing.T) {
 }
 
 func TestCauseNamesWhatWasProduced(t *testing.T) {
-	queues := map[string]*queue{"in.events/2": {due: []time.Duration{5, 7}}}
+	all := queues{"in.events/2": {base: 10, due: []time.Duration{5, 7, 9},
+		trouble: []bool{false, false, true}}}
 	record := func(cause string) *pipeline.Record {
 		return &pipeline.Record{Headers: []pipeline.Header{
 			{Key: pipeline.HeaderCause, Value: []byte(cause)}}}
 	}
-	if due, err := dueOf(record("in.events/2/1"), queues); err != nil || due != 7 {
-		t.Errorf("due %v, %v; want 7", due, err)
+	due, measured, err := all.dueOf(record("in.events/2/11"))
+	if err != nil || !measured || due != 7 {
+		t.Errorf("due %v, measured: %v, %v; want 7", due, measured, err)
 	}
-	for _, cause := range []string{"", "in.events/2/2", "in.events/3/0", "in.events/2/x",
+	for _, cause := range []string{"in.events/2/9", "in.events/2/12"} { // before, and trouble
+		if _, measured, err := all.dueOf(record(cause)); err != nil || measured {
+			t.Errorf("cause %q: measured: %v, %v", cause, measured, err)
+		}
+	}
+	for _, cause := range []string{"", "in.events/2/13", "in.events/3/10", "in.events/2/x",
 		"in.events/2/-1"} {
-		if _, err := dueOf(record(cause), queues); err == nil {
+		if _, _, err := all.dueOf(record(cause)); err == nil {
 			t.Errorf("cause %q is taken", cause)
 		}
 	}

@@ -28,7 +28,7 @@ type task struct {
 	Run       string // what the names of the output topics begin with
 	Dir       string // for state
 	Prof      string // where profiles go; "": none
-	Follow    bool   // go on until standard input ends
+	Follow    bool   // go on until standard input ends; its lines say what begins
 }
 
 // figures are what it reports. Only the drain is measured, not the start of the process.
@@ -41,6 +41,27 @@ type figures struct {
 	PeakRSS   int64   // bytes, greatest so far
 	Profiles  int64   // c: merged profiles
 	Disk      uint64  // c: bytes of the store after its log has been turned into tables
+	Marks     []mark  // c that follows: at each line of standard input, and at the end
+	Problems  int     // c that follows: what a check of the whole store found
+}
+
+// mark is what a pipeline that follows had counted when something began.
+type mark struct {
+	Name          string
+	CPU           float64 // seconds
+	Commits       uint64
+	CommitSeconds float64
+	Consumed      uint64 // the sum of the next four, where nothing is dropped
+	Accepted      uint64
+	Duplicate     uint64
+	Superseded    uint64
+	Rejected      uint64
+	Positions     int64  // the sum of all input positions
+	LinksDecided  uint64 // that graph decisions looked at
+	LinksLeftOut  uint64
+	HubsFound     uint64
+	BeyondHubs    uint64
+	DeadLetters   uint64
 }
 
 func (f figures) perSecond() float64 { return float64(f.Events) / f.Seconds }
@@ -66,7 +87,7 @@ func contend(ctx context.Context, text string) error {
 
 // measure runs a drain and takes its figures.
 func measure(t task, drain func() (events int64, err error)) (f figures, err error) {
-	stop, err := startProfile(t)
+	stop, err := startProfile(t, "")
 	if err != nil {
 		return f, err
 	}
@@ -96,11 +117,11 @@ func processorTime() time.Duration {
 }
 
 // startProfile profiles the CPU until stop, which writes what was allocated too.
-func startProfile(t task) (stop func() error, err error) {
+func startProfile(t task, part string) (stop func() error, err error) {
 	if t.Prof == "" {
 		return func() error { return nil }, nil
 	}
-	name := filepath.Join(t.Prof, t.Run)
+	name := filepath.Join(t.Prof, t.Run+part)
 	cpu, err := os.Create(name + ".cpu.prof")
 	if err != nil {
 		return nil, err
@@ -170,6 +191,21 @@ func spawn(ctx context.Context, t task) (*process, error) {
 	}
 	p.stdout = bufio.NewReader(out)
 	return p, p.cmd.Start()
+}
+
+// awaitReady waits until a pipeline that follows reads, and has consumed what there is.
+func (p *process) awaitReady() error {
+	if line, err := p.stdout.ReadString('\n'); err != nil || strings.TrimSpace(line) != readyLine {
+		_, err := p.finish()
+		return fmt.Errorf("the pipeline did not start: %w", err)
+	}
+	return nil
+}
+
+// tell writes a line to the process.
+func (p *process) tell(line string) error {
+	_, err := io.WriteString(p.stdin, line+"\n")
+	return err
 }
 
 // finish asks the process to end and returns its figures.

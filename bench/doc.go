@@ -13,6 +13,9 @@
 // compared, because machines are noisy. At last records are produced at half the speed of c, and
 // the time from each to the merged record that it caused is taken.
 //
+// With -trouble it measures something else: how long the records of some people take while others
+// are in trouble, that is in a storm of cookies, at a kiosk, or merged.
+//
 //	main.go       flags, and the order in which everything happens
 //	load.go       the events: people who are customers, browse and sign in
 //	world.go      a broker, topics, configuration
@@ -21,6 +24,8 @@
 //	floor.go      b's state
 //	pipeline.go   c
 //	latency.go    the produce-to-merged time
+//	trouble.go    the same in quiet and in trouble
+//	people.go     who gets into trouble, and how
 //	report.go     medians, ratios, the table
 //
 // docs/benchmarks.md has figures and says how to read them.

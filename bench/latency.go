@@ -43,11 +43,10 @@ func (s *series) measureDelay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if line, err := p.stdout.ReadString('\n'); err != nil || strings.TrimSpace(line) != readyLine {
-		_, err := p.finish()
-		return fmt.Errorf("the pipeline did not start: %w", err)
+	if err := p.awaitReady(); err != nil {
+		return err
 	}
-	seen, err := s.produceAndRead(ctx, due)
+	seen, err := s.produceAndRead(ctx, "steady", due)
 	if err != nil {
 		return err
 	}
@@ -64,44 +63,64 @@ func (t task) following() task {
 	return t
 }
 
-// queue is what is produced to one partition, in order: the n-th record has offset n.
+// queue is what is produced to one partition, in order: the n-th record has offset base+n.
 type queue struct {
 	tp      pipeline.TopicPartition
+	base    int64
 	records []pipeline.OutRecord
 	due     []time.Duration // since the start
+	trouble []bool          // whose merged records are not measured; nil: all are
+}
+
+// put adds a record that is due later than those before it.
+func (q *queue) put(m message, due time.Duration) {
+	q.records = append(q.records, pipeline.OutRecord{Key: m.key, Value: m.value})
+	q.due = append(q.due, due)
+}
+
+// queues are what is produced, by partition.
+type queues map[string]*queue
+
+// of returns the queue that the key of m chooses.
+func (qs queues) of(input string, m message) *queue {
+	tp := pipeline.TopicPartition{Topic: input + "." + m.dataset,
+		Partition: pipeline.PartitionOf(m.key, partitions)}
+	q := qs[tp.String()]
+	if q == nil {
+		q = &queue{tp: tp}
+		qs[tp.String()] = q
+	}
+	return q
 }
 
 // schedule makes the records and spreads them evenly.
-func (s *series) schedule(input string, rate float64) (map[string]*queue, error) {
+func (s *series) schedule(input string, rate float64) (queues, error) {
 	codecs, err := codecs(s.format)
 	if err != nil {
 		return nil, err
 	}
 	people := int(rate*s.latency.Seconds()/s.events) + 1
 	l := newLoad(people, s.events, codecs)
-	queues := map[string]*queue{}
+	all := queues{}
 	for n := 0; ; n++ {
 		m, ok, err := l.next()
 		if err != nil || !ok {
-			return queues, err
+			return all, err
 		}
-		tp := pipeline.TopicPartition{Topic: input + "." + m.dataset,
-			Partition: pipeline.PartitionOf(m.key, partitions)}
-		q := queues[tp.String()]
-		if q == nil {
-			q = &queue{tp: tp}
-			queues[tp.String()] = q
-		}
-		q.records = append(q.records, pipeline.OutRecord{Key: m.key, Value: m.value})
-		q.due = append(q.due, time.Duration(float64(n)/rate*float64(time.Second)))
+		all.of(input, m).put(m, every(n, rate))
 	}
+}
+
+// every is when the n-th of things that happen at a steady rate is due.
+func every(n int, rate float64) time.Duration {
+	return time.Duration(float64(n) / rate * float64(time.Second))
 }
 
 // sighting is a merged record: when the record that caused it was due, and how long that took.
 type sighting struct{ due, took time.Duration }
 
-// produceAndRead produces the queues and returns what came out.
-func (s *series) produceAndRead(ctx context.Context, queues map[string]*queue) ([]sighting, error) {
+// produceAndRead produces the queues and returns what came out of a run.
+func (s *series) produceAndRead(ctx context.Context, run string, all queues) ([]sighting, error) {
 	var seen struct {
 		sync.Mutex
 		all []sighting
@@ -112,10 +131,10 @@ func (s *series) produceAndRead(ctx context.Context, queues map[string]*queue) (
 	group := lifecycle.New(ctx, lifecycle.Options{})
 	group.Go("output", func(context.Context) error {
 		earliest := pipeline.Start{Kind: pipeline.StartEarliest}
-		topic := s.name + ".steady.profiles"
+		topic := s.name + "." + run + ".profiles"
 		return s.cluster.client.Tail(reading, topic, earliest, func(r pipeline.Record) error {
-			due, err := dueOf(&r, queues)
-			if err != nil {
+			due, measured, err := all.dueOf(&r)
+			if err != nil || !measured {
 				return err
 			}
 			seen.Lock()
@@ -125,7 +144,7 @@ func (s *series) produceAndRead(ctx context.Context, queues map[string]*queue) (
 		})
 	})
 	var producers sync.WaitGroup
-	for name, q := range queues {
+	for name, q := range all {
 		producers.Add(1)
 		group.Go("producer/"+name, func(ctx context.Context) error {
 			defer producers.Done()
@@ -170,20 +189,25 @@ func (s *series) play(ctx context.Context, q *queue, start time.Time) error {
 	return nil
 }
 
-// dueOf finds when the record that caused r was due.
-func dueOf(r *pipeline.Record, queues map[string]*queue) (time.Duration, error) {
+// dueOf finds when the record that caused r was due, and whether it is one to be measured.
+func (qs queues) dueOf(r *pipeline.Record) (due time.Duration, measured bool, err error) {
 	cause, _ := r.Header(pipeline.HeaderCause)
 	name := string(cause)
 	cut := strings.LastIndexByte(name, '/')
 	if cut < 0 {
-		return 0, fmt.Errorf("the merged record at %s names no cause", r.Pos)
+		return 0, false, fmt.Errorf("the merged record at %s names no cause", r.Pos)
 	}
-	offset, err := strconv.Atoi(name[cut+1:])
-	q := queues[name[:cut]]
-	if err != nil || q == nil || offset < 0 || offset >= len(q.due) {
-		return 0, fmt.Errorf("the merged record at %s has a cause that was not produced", r.Pos)
+	offset, err := strconv.ParseInt(name[cut+1:], 10, 64)
+	q := qs[name[:cut]]
+	if err != nil || q == nil || offset < 0 || offset-q.base >= int64(len(q.due)) {
+		return 0, false, fmt.Errorf("the merged record at %s has a cause that was not produced",
+			r.Pos)
 	}
-	return q.due[offset], nil
+	n := offset - q.base
+	if n < 0 || q.trouble != nil && q.trouble[n] {
+		return 0, false, nil
+	}
+	return q.due[n], true, nil
 }
 
 // summarize leaves out the first tenth, in which connections are made and everything is cold.
@@ -192,9 +216,14 @@ func summarize(seen []sighting) delays {
 	for _, one := range seen {
 		last = max(last, one.due)
 	}
+	return delaysBetween(seen, last/10, last+1)
+}
+
+// delaysBetween sums up what was due from one time to before another.
+func delaysBetween(seen []sighting, from, to time.Duration) delays {
 	var took []time.Duration
 	for _, one := range seen {
-		if one.due >= last/10 {
+		if one.due >= from && one.due < to {
 			took = append(took, one.took)
 		}
 	}

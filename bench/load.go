@@ -40,6 +40,7 @@ type load struct {
 	start   time.Time
 	rng     *rand.Rand
 	codecs  map[string]*schemas.Schema // by dataset, where records are to be Avro; nil: JSON
+	first   int32                      // the number of the first person
 	buf     []byte
 	n       int
 }
@@ -99,6 +100,7 @@ func (l *load) next() (m message, ok bool, err error) {
 		return message{}, false, nil
 	}
 	doing := l.moments[l.n]
+	doing.person += l.first
 	at := l.start.Add(time.Duration(l.n) * time.Millisecond)
 	l.n++
 	m = message{dataset: "events", key: []byte(cookie(doing.person)), time: at.UnixNano()}
@@ -106,16 +108,23 @@ func (l *load) next() (m message, ok bool, err error) {
 		m.dataset, m.key = "customers", []byte(customer(doing.person))
 	}
 	m.value = l.json(doing, at.UnixMilli())
-	if codec := l.codecs[m.dataset]; codec != nil {
-		v, err := codec.DecodeJSON(m.value, schemas.Options{})
-		if err != nil {
-			return message{}, false, fmt.Errorf("reading an event of the load: %w", err)
-		}
-		if m.value, err = codec.EncodeAvro(v); err != nil {
-			return message{}, false, fmt.Errorf("encoding an event of the load: %w", err)
-		}
+	return m, true, m.encode(l.codecs)
+}
+
+// encode turns the JSON of a message into what its dataset has.
+func (m *message) encode(codecs map[string]*schemas.Schema) error {
+	codec := codecs[m.dataset]
+	if codec == nil {
+		return nil
 	}
-	return m, true, nil
+	v, err := codec.DecodeJSON(m.value, schemas.Options{})
+	if err != nil {
+		return fmt.Errorf("reading an event of the load: %w", err)
+	}
+	if m.value, err = codec.EncodeAvro(v); err != nil {
+		return fmt.Errorf("encoding an event of the load: %w", err)
+	}
+	return nil
 }
 
 func (l *load) json(doing moment, millis int64) []byte {
@@ -169,7 +178,7 @@ func (l *load) event(b []byte, doing moment, millis int64) []byte {
 func (l *load) eventID() string {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:], l.rng.Uint64())
-	binary.BigEndian.PutUint64(raw[8:], uint64(l.n))
+	binary.BigEndian.PutUint64(raw[8:], uint64(l.first)<<32|uint64(l.n))
 	return fmt.Sprintf("%x-%x-%x", raw[:4], raw[4:8], raw[8:])
 }
 

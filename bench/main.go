@@ -24,6 +24,7 @@ type plan struct {
 	rounds     int
 	latency    time.Duration // of producing; 0: not measured
 	rate       float64       // of producing; 0: half of c's
+	trouble    troubles
 	prof       string
 	dir        string
 }
@@ -48,7 +49,9 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&p.contenders, "contenders", "abc", "contenders of a round, in order")
 	flags.IntVar(&p.rounds, "rounds", 3, "rounds for each broker and format")
 	flags.DurationVar(&p.latency, "latency", 30*time.Second, "how long to produce at a steady rate")
-	flags.Float64Var(&p.rate, "rate", 0, "records per second to produce; 0: half of c's speed")
+	flags.Float64Var(&p.rate, "rate", 0,
+		"records per second to produce; 0: half of c's speed, with -trouble 1000")
+	p.trouble.flags(flags)
 	flags.StringVar(&p.prof, "prof", "", "directory for pprof profiles of every contender")
 	flags.StringVar(&p.dir, "dir", "", "directory for state, on the disk to be measured")
 	child := flags.String("contend", "", "internal: be a contender")
@@ -69,6 +72,9 @@ func (p *plan) check() error {
 		return errors.New("people, events and rounds must be at least 1")
 	case strings.Trim(p.contenders, "abc") != "":
 		return fmt.Errorf("contenders %q: only a, b and c are known", p.contenders)
+	}
+	if err := p.trouble.check(); err != nil {
+		return err
 	}
 	for _, format := range p.formats {
 		if format != "json" && format != "avro" {
@@ -108,6 +114,12 @@ func (p *plan) run(ctx context.Context) (err error) {
 func (p *plan) against(ctx context.Context, c *cluster) error {
 	for _, format := range p.formats {
 		s := &series{plan: p, cluster: c, format: format, name: "bench-" + stamp() + "." + format}
+		if p.trouble.on {
+			if err := s.measureTrouble(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := s.run(ctx); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,7 +38,8 @@ func runPipeline(ctx context.Context, t task) (f figures, err error) {
 	defer w.client.Close()
 	err = w.run(ctx, func(ctx context.Context) error {
 		if t.Follow {
-			return w.follow(ctx)
+			f.Marks, err = w.follow(ctx, t)
+			return err
 		}
 		f, err = measure(t, func() (int64, error) { return w.events, w.awaitCaughtUp(ctx) })
 		return err
@@ -128,16 +128,64 @@ func (w *whole) caughtUp() bool {
 	return w.store.OutboxDepth() == 0
 }
 
-// follow says when the pipeline reads, and waits for the end of standard input.
-func (w *whole) follow(ctx context.Context) error {
+// follow says when the pipeline reads and has caught up, and goes on until standard input ends and
+// all of the input is consumed. It takes marks, and one profile from each to the next.
+func (w *whole) follow(ctx context.Context, t task) (marks []mark, err error) {
 	select {
 	case <-w.pipeline.Ready():
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
+	}
+	if err := w.awaitCaughtUp(ctx); err != nil {
+		return nil, err
 	}
 	fmt.Println(readyLine)
-	_, err := io.Copy(io.Discard, bufio.NewReader(os.Stdin))
-	return err
+	stop := func() error { return nil }
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		marks = append(marks, w.mark(lines.Text()))
+		if err := stop(); err != nil {
+			return nil, err
+		}
+		if stop, err = startProfile(t, "."+lines.Text()); err != nil {
+			return nil, err
+		}
+	}
+	if err := stop(); err != nil {
+		return nil, err
+	}
+	if w.ends, _, err = inputEnds(ctx, w.client, w.model.InputTopics()); err != nil {
+		return nil, err
+	}
+	err = w.awaitCaughtUp(ctx)
+	return append(marks, w.mark("end")), err
+}
+
+// mark sums up what the pipeline has counted.
+func (w *whole) mark(name string) mark {
+	f := w.pipeline.Shard.Stats().Figures()
+	m := mark{Name: name, CPU: processorTime().Seconds(), Commits: f.Commits,
+		CommitSeconds: f.CommitSeconds, LinksDecided: f.LinksDecided,
+		BeyondHubs:  f.BeyondHubs,
+		DeadLetters: f.Emitted[w.model.DeadLetterTopic]}
+	for _, ds := range f.Datasets {
+		m.Consumed += ds.Consumed
+		m.Accepted += ds.Accepted
+		m.Duplicate += ds.Duplicate
+		m.Superseded += ds.Superseded
+		m.Rejected += ds.RejectedTotal()
+	}
+	for _, n := range f.LinksLeftOut {
+		m.LinksLeftOut += n
+	}
+	for count, n := range f.GraphChanges {
+		if count.Name == "hub" {
+			m.HubsFound += n
+		}
+	}
+	for _, next := range f.Positions {
+		m.Positions += next
+	}
+	return m
 }
 
 // readyLine tells the parent that a following pipeline reads.
@@ -153,6 +201,15 @@ func (w *whole) survey(t task, f *figures) error {
 	}
 	if err := w.openStore(t.Dir); err != nil {
 		return err
+	}
+	if t.Follow {
+		_, err := w.store.Check(context.Background(), func(p store.Problem) {
+			fmt.Fprintln(os.Stderr, p)
+			f.Problems++
+		})
+		if err != nil {
+			return err
+		}
 	}
 	entity := w.model.Entities[0]
 	err := w.store.Reader().Profiles(entity.Name, entity.DefaultPolicy().Name,

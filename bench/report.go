@@ -103,3 +103,45 @@ func spread(values []float64, format string) string {
 func milli(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
+
+// print writes how long unrelated records took in each phase, as Markdown.
+func (t *turmoil) print(w io.Writer) {
+	fmt.Fprintf(w, "\n### Trouble: %s, %s\n\n", t.cluster.name, t.format)
+	fmt.Fprintf(w, "%.0f records of unrelated people per second throughout; %d cookies onto one "+
+		"person, a kiosk seen by %d people, %d merges of two people with %d identities and %d "+
+		"events each\n\n", t.rate, t.trouble.cookies, t.trouble.visitors, t.trouble.pairs,
+		identitiesMax, t.trouble.events)
+	fmt.Fprintln(w, "| phase | other records/s | unrelated: merged records | p50 | p99 | worst | "+
+		"p99 / quiet | CPU | mean commit | links decided |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
+	base := t.quietP99()
+	for i := range t.phases {
+		p := &t.phases[i]
+		d := delaysBetween(t.seen, p.begin, p.end)
+		from, to := t.got.Marks[i], t.got.Marks[i+1]
+		commit := milli(time.Duration(1e9 * (to.CommitSeconds - from.CommitSeconds) /
+			float64(max(1, to.Commits-from.Commits))))
+		fmt.Fprintf(w, "| %s | %.0f | %d | %s | %s | %s | %.2f | %.0f %% | %s | %d |\n", p.name,
+			p.rate(), d.matched, milli(d.p50), milli(d.p99), milli(d.worst),
+			float64(d.p99)/base, 100*(to.CPU-from.CPU)/(p.end-p.begin).Seconds(), commit,
+			to.LinksDecided-from.LinksDecided)
+	}
+	last := t.got.Marks[len(t.got.Marks)-1]
+	fmt.Fprintf(w, "\n- quiet p99, the median of its phases: %s\n", milli(time.Duration(base)))
+	fmt.Fprintf(w, "- %d records: %d accepted, %d duplicate, %d superseded, %d rejected\n",
+		last.Consumed, last.Accepted, last.Duplicate, last.Superseded, last.Rejected)
+	fmt.Fprintf(w, "- %d hubs found, %d links turned away by hubs, %d links left out\n",
+		last.HubsFound, last.BeyondHubs, last.LinksLeftOut)
+	fmt.Fprintf(w, "- check of the whole store: %d problems\n", t.got.Problems)
+}
+
+// quietP99 is the median of the p99 of the quiet phases, in nanoseconds.
+func (t *turmoil) quietP99() float64 {
+	var all []float64
+	for i := range t.phases {
+		if p := &t.phases[i]; p.name == quiet {
+			all = append(all, float64(delaysBetween(t.seen, p.begin, p.end).p99))
+		}
+	}
+	return median(all)
+}
