@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"slices"
-
 	"selfsame/identity"
 	"selfsame/profile"
 )
@@ -44,16 +42,10 @@ func (sh *Shard) view(class string) *graphView {
 
 // redecide brings the clusters up to date with one link that is new or refreshed.
 func (sh *Shard) redecide(class string, pair [2]profile.Identity, why cause) error {
-	if err := sh.renew(class, pair[:], why); err != nil {
-		return err
-	}
 	view := sh.view(class)
 	left, err := view.Members(pair[0])
 	if err != nil {
 		return err
-	}
-	if slices.Contains(left, pair[1]) { // forming one anew has done it
-		return nil
 	}
 	right, err := view.Members(pair[1])
 	if err != nil {

@@ -19,6 +19,9 @@ type assertion struct {
 // assert records that a record links two identities, and decides the clusters again where that can
 // matter: never for a link inside one cluster, nor for one whose time did not rise.
 func (sh *Shard) assert(as *assertion) error {
+	if err := sh.renew(as.class, as.pair[:], as.in.cause()); err != nil {
+		return err
+	}
 	a, b, err := sh.ends(as.class, as.pair)
 	if err != nil {
 		return err
