@@ -62,7 +62,8 @@ type Decision struct {
 // refreshed or removed, all with both ends among ends. Nothing else may have changed since the
 // clusters of v were decided.
 func (r *Rules) Decide(v View, ends ...profile.Identity) (Decision, error) {
-	w := newWalk(r, v)
+	w := borrowWalk(r, v)
+	defer w.giveBack()
 	for _, id := range ends {
 		if err := w.take(w.node(id), nil); err != nil {
 			return Decision{}, fmt.Errorf("deciding links: %w", err)

@@ -52,7 +52,14 @@ type counted struct{ limit, class int32 }
 
 // newGroup returns the cluster of one node, whose orders are read.
 func (w *walk) newGroup(n int32) *group {
-	g := &group{tally: make([]int32, len(w.rules.limited))}
+	if w.used == len(w.groups) {
+		w.groups = append(w.groups, &group{})
+	}
+	g := w.groups[w.used]
+	w.used++
+	*g = group{members: g.members[:0], classes: g.classes[:0], apart: g.apart[:0],
+		tally: slices.Grow(g.tally[:0], len(w.rules.limited))[:len(w.rules.limited)]}
+	clear(g.tally)
 	g.add(n, &w.nodes[n])
 	return g
 }

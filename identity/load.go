@@ -19,7 +19,13 @@ func (w *walk) node(id profile.Identity) int32 {
 		fresh.rank, fresh.limit = int32(s.rank), int32(s.limited)
 		fresh.mute = w.rules.mute(id)
 	}
-	w.nodes = append(w.nodes, fresh)
+	if len(w.nodes) < cap(w.nodes) { // the links of a node of an earlier walk leave their memory
+		w.nodes = w.nodes[:n+1]
+		fresh.edges = w.nodes[n].edges[:0]
+		w.nodes[n] = fresh
+	} else {
+		w.nodes = append(w.nodes, fresh)
+	}
 	w.index[id] = n
 	return n
 }
@@ -60,7 +66,7 @@ func (w *walk) readEdges(n int32) error {
 	if err := w.readOrders(n); err != nil {
 		return err
 	}
-	edges, err := w.forcedEdges(n)
+	edges, err := w.forcedEdges(w.nodes[n].edges[:0], n)
 	if err != nil {
 		return err
 	}

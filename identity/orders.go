@@ -22,9 +22,8 @@ func (w *walk) readOrders(n int32) error {
 	return w.classify(n)
 }
 
-// forcedEdges gives the forced links of node n, whose orders are read.
-func (w *walk) forcedEdges(n int32) ([]edge, error) {
-	var edges []edge
+// forcedEdges appends the forced links of node n, whose orders are read.
+func (w *walk) forcedEdges(edges []edge, n int32) ([]edge, error) {
 	for _, link := range w.nodes[n].orders.Together {
 		e, counts, err := w.edgeOf(n, link)
 		if err != nil {
@@ -54,7 +53,7 @@ func (w *walk) classify(n int32) error {
 			}
 			w.nodes[m].orders, w.nodes[m].ordered = orders, true
 		}
-		forced, err := w.forcedEdges(m)
+		forced, err := w.forcedEdges(nil, m)
 		if err != nil {
 			return err
 		}

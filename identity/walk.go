@@ -3,6 +3,7 @@ package identity
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"selfsame/profile"
 )
@@ -72,13 +73,41 @@ type walk struct {
 	index    map[profile.Identity]int32
 	homes    [][]int32
 	todo     []edge   // links of the region that are to be decided, in order
+	done     int      // of them, decided
 	cursors  []cursor // and those of its wide nodes
 	decided  int
 	searches int
+
+	groups []*group // made so far, for this run and, beyond used, by earlier ones
+	used   int
 }
 
 func newWalk(r *Rules, v View) *walk {
 	return &walk{rules: r, view: v, index: make(map[profile.Identity]int32)}
+}
+
+// walks keeps the memory of runs for later ones: a decision makes many small things.
+var walks = sync.Pool{New: func() any { return newWalk(nil, nil) }}
+
+// keepNodes is how many nodes a walk may have met for its memory to be kept.
+const keepNodes = 4096
+
+// borrowWalk returns a walk with the memory of an earlier one. Give it back.
+func borrowWalk(r *Rules, v View) *walk {
+	w := walks.Get().(*walk)
+	w.rules, w.view = r, v
+	return w
+}
+
+// giveBack lets others use the memory of w. Nothing of w may be used after.
+func (w *walk) giveBack() {
+	if len(w.nodes) > keepNodes {
+		return
+	}
+	clear(w.index)
+	*w = walk{nodes: w.nodes[:0], index: w.index, homes: w.homes[:0], todo: w.todo[:0],
+		cursors: w.cursors[:0], groups: w.groups}
+	walks.Put(w)
 }
 
 // run decides what there is to be decided, in the order of the walk.
@@ -104,8 +133,8 @@ func (w *walk) run() error {
 // can come twice, one after the other.
 func (w *walk) next() (e edge, ok bool) {
 	best := -1
-	if len(w.todo) > 0 {
-		e, ok = w.todo[0], true
+	if w.done < len(w.todo) {
+		e, ok = w.todo[w.done], true
 	}
 	for i := 0; i < len(w.cursors); i++ {
 		c := &w.cursors[i]
@@ -122,7 +151,7 @@ func (w *walk) next() (e edge, ok bool) {
 	case best >= 0:
 		w.cursors[best].next--
 	case ok:
-		w.todo = w.todo[1:]
+		w.done++
 	}
 	return e, ok
 }
@@ -163,7 +192,7 @@ func (w *walk) decide(e edge) error {
 		if err := w.take(outside, &e); err != nil {
 			return err
 		}
-		slices.SortFunc(w.todo, w.compare)
+		slices.SortFunc(w.todo[w.done:], w.compare)
 	}
 	w.join(e.a, e.b)
 	return nil
