@@ -33,7 +33,7 @@ func (o *troubles) flags(flags *flag.FlagSet) {
 	flags.IntVar(&o.visitors, "visitors", 100_000, "trouble: people who use one kiosk")
 	flags.IntVar(&o.pairs, "pairs", 20, "trouble: pairs of people who are joined")
 	flags.IntVar(&o.events, "pair-events", 10_000, "trouble: events of each of them")
-	flags.Float64Var(&o.rate, "trouble-rate", 2500, "trouble: records of it per second")
+	flags.Float64Var(&o.rate, "trouble-rate", 1000, "trouble: records of it per second")
 	flags.DurationVar(&o.quiet, "quiet", 10*time.Second, "trouble: how long quiet phases are")
 }
 
