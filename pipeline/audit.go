@@ -32,6 +32,10 @@ type auditEntry struct {
 	Job        string          `json:"job,omitempty"`
 	Note       string          `json:"note,omitempty"`
 
+	From  string         `json:"from,omitempty"` // of a range of times
+	Until string         `json:"until,omitempty"`
+	Cut   []auditCutPart `json:"cut,omitempty"` // up to where it acted, of one by position
+
 	Dataset   string  `json:"dataset,omitempty"`
 	Topic     string  `json:"topic,omitempty"` // the input topic
 	Partition *int32  `json:"partition,omitempty"`
@@ -95,6 +99,10 @@ func causeOf(p profile.Position) *auditCause {
 func (sh *Shard) auditOperation(op *operation) {
 	e := auditOf(op.ID, auditApplied, &op.row)
 	e.Note, e.Dataset = op.Note, op.Dataset
+	if controlForms()[op.Op].span {
+		e.From, e.Until = op.From, op.Until
+	}
+	e.Cut = auditCut(op.cut)
 	for _, id := range op.affected {
 		e.Identities = append(e.Identities, auditIdentity(id))
 	}

@@ -30,11 +30,19 @@ func (sh *Shard) assert(as *assertion) error {
 	if err != nil {
 		return err
 	}
+	key := linkKey{as.class, as.pair[0], as.pair[1]}
+	if n, ends, err := sh.cleanLink(key, l, as.in.cause()); err != nil {
+		return err
+	} else if n > 0 && len(ends) > 0 {
+		if err := sh.decide(as.class, ends, as.in.cause()); err != nil {
+			return err
+		}
+	}
 	before := l.row.Latest()
 	if !assertLink(&l.row, as) {
 		return nil
 	}
-	sh.state.touchLink(linkKey{as.class, as.pair[0], as.pair[1]}, l)
+	sh.state.touchLink(key, l)
 	if before.IsZero() {
 		sh.join(a, b)
 		sh.join(b, a)
@@ -143,7 +151,7 @@ func (sh *Shard) assertCurrent(in *Input) error {
 		return err
 	}
 	said, err := sh.state.said(p, ds.Name)
-	if err != nil || !said.row.Stamp.Before(in.Stamp) {
+	if err != nil || !said.row.Stamp.Before(in.Stamp) && !sh.gone(ds.Name, said.row.Stamp) {
 		return err
 	}
 	var now [][2]profile.Identity

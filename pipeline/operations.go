@@ -45,6 +45,7 @@ type operation struct {
 	now      int64
 	row      store.Applied
 	affected []profile.Identity // whom it acted on
+	cut      *store.Cut         // up to where it acts, of one that acts by position
 }
 
 // floor is the stamp below which lies everything that is not newer than the operation.
@@ -73,6 +74,10 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
 		return sh.deleteFragment(op)
+	case ControlDeleteEvents:
+		return sh.deleteEvents(op)
+	case ControlDeleteDataset:
+		return sh.deleteDataset(op)
 	case ControlPauseDataset:
 		sh.pauseInput(op.dataset.Topic, pauseReason(op), op.now)
 	case ControlResumeDataset:
@@ -250,17 +255,7 @@ func (sh *Shard) raiseFloor(op *operation, p *person) error {
 		if err != nil {
 			return err
 		}
-		visible := f.Visible()
-		if !f.Join(&profile.Fragment{Floor: floor}) {
-			continue
-		}
-		f.dirty = true
-		if visible && !f.Visible() {
-			op.row.Fragments++
-		}
-		if len(f.Leaves) == 0 && !p.row.Floor.Before(f.Floor) {
-			sh.state.dropFragment(p, dataset) // the identity's own floor says all that it says
-		}
+		sh.sinkFragment(op, p, dataset, f)
 	}
 	sh.markDirty(p, op.why)
 	return nil
@@ -272,7 +267,7 @@ func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err e
 		return 0, false, nil
 	}
 	var refs []store.EventRef
-	err = sh.state.events(p, p.row.Floor.Time-1, func(ref store.EventRef) bool {
+	err = sh.state.events(p, math.MinInt64, p.row.Floor.Time-1, func(ref store.EventRef) bool {
 		if len(refs) == limit {
 			more = true
 			return false
@@ -288,7 +283,7 @@ func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err e
 		if err != nil {
 			return 0, more, err
 		}
-		e.row.Hidden = true
+		sh.hide(p, &e.row, true)
 		sh.state.touchEventID(ref.Dataset, ref.ID, e)
 		sh.state.setEvent(ref, nil)
 	}
@@ -319,22 +314,32 @@ func (sh *Shard) deleteFragment(op *operation) error {
 	if err != nil {
 		return err
 	}
-	f, err := sh.state.fragment(p, op.Dataset)
+	f, err := sh.fragment(p, op.Dataset, op.why)
 	if err != nil {
 		return err
 	}
+	floor := op.floor()
+	err = sh.state.changeFloors(p, op.Dataset, func(row *store.DataFloors) {
+		row.Fragment = profile.Later(row.Fragment, floor)
+	})
+	if err != nil {
+		return err
+	}
+	sh.sinkFragment(op, p, op.Dataset, f)
+	sh.markDirty(p, op.why)
+	return nil
+}
+
+// sinkFragment removes what a fragment holds that is not newer than the operation.
+func (sh *Shard) sinkFragment(op *operation, p *person, dataset string, f *fragment) {
 	visible := f.Visible()
-	if !f.Join(&profile.Fragment{Floor: op.floor()}) {
-		return nil
+	if !f.Sink(op.floor()) {
+		return
 	}
 	if visible && !f.Visible() {
 		op.row.Fragments++
 	}
-	f.dirty = true
-	p.row.Fragments = insertName(p.row.Fragments, op.Dataset)
-	sh.state.touch(p)
-	sh.markDirty(p, op.why)
-	return nil
+	sh.keepFragment(p, dataset, f)
 }
 
 func texts(ids []profile.Identity) []string {

@@ -43,7 +43,8 @@ type Shard struct {
 	windows   map[string]*rejectWindow // by dataset
 	board     *board
 
-	blocked map[personKey]bool // values that operators have blocked
+	blocked map[personKey]bool     // values that operators have blocked
+	cuts    map[string]*datasetCut // by dataset
 
 	jobs   []*store.Job // that are running; the first has its turn
 	timers timers
@@ -61,9 +62,9 @@ type Shard struct {
 	aloneOrder    []personKey
 	ending        []ended // profiles of policies that are leaving
 
-	// recalled is on which identities deletions had acted before the input was consumed again, by
-	// the id of the control record. It is set before anything is applied.
-	recalled map[string][]profile.Identity
+	// recalled is what deletions had acted on before the input was consumed again. It is set before
+	// anything is applied.
+	recalled recalled
 	repeats  atomic.Bool // input is consumed again, and publishing waits for that
 
 	retired struct {
@@ -124,7 +125,7 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 		alone:  map[personKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
-		values: values, blocked: map[personKey]bool{},
+		values: values, blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
 	}
 	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(), sh.loadTotals())
 }
@@ -153,6 +154,9 @@ func (sh *Shard) loadInputs() error {
 func (sh *Shard) loadBackground() error {
 	r := sh.state.reader
 	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
+		return err
+	}
+	if err := sh.loadCuts(); err != nil {
 		return err
 	}
 	err := r.Blocked(func(class string, id profile.Identity) {
@@ -253,6 +257,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.writeJobs(b)
 	sh.writeTimers(b)
 	sh.writeBlocked(b)
+	sh.writeCuts(b)
 	if err := sh.writeRules(b); err != nil {
 		return err
 	}

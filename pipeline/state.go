@@ -22,15 +22,17 @@ type person struct {
 	known     bool // the identity has been seen before, or in this commit
 	stored    bool // the store has its row: it was seen before this commit
 	dirty     bool
-	listed    bool                 // the store lists it as a hub
-	own       profile.ID           // of the profile whose root it is; zero until asked for
-	fragments map[string]*fragment // by dataset
-	dropped   []string             // datasets whose fragments this commit deletes
-	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
-	lostLinks []profile.Identity   // neighbours whose link this commit removes
-	said      map[string]*said     // by dataset whose links are the current ones
-	orders    []*orderedPair       // what operators have said, once read
-	ordered   bool                 // orders are read
+	listed    bool                   // the store lists it as a hub
+	own       profile.ID             // of the profile whose root it is; zero until asked for
+	fragments map[string]*fragment   // by dataset
+	dropped   []string               // datasets whose fragments this commit deletes
+	newLinks  []profile.Identity     // neighbours linked in this commit, not in the store yet
+	lostLinks []profile.Identity     // neighbours whose link this commit removes
+	said      map[string]*said       // by dataset whose links are the current ones
+	orders    []*orderedPair         // what operators have said, once read
+	ordered   bool                   // orders are read
+	floors    map[string]*dataFloors // by dataset
+	hash      store.Hash             // that stands for it; zero until asked for
 }
 
 // fragment is a fragment and whether it must be written.
@@ -313,6 +315,10 @@ func (s *state) write(b *store.Batch) {
 	for _, key := range s.dirtyEventIDs {
 		e := s.eventIDs.get(key)
 		e.dirty = false
+		if e.row.IsZero() {
+			b.DeleteEventID(key.dataset, key.id)
+			continue
+		}
 		b.SetEventID(key.dataset, key.id, &e.row)
 	}
 	for _, ref := range s.eventOrder {
@@ -364,6 +370,7 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		s.totals.hub(p.key.class, hub)
 		p.listed = hub
 	}
+	writeFloors(b, p)
 	p.dirty, p.stored, p.dropped = false, true, nil
 	p.newLinks, p.lostLinks = nil, nil
 }

@@ -44,6 +44,8 @@ type Identity struct {
 	// Unlinked voids the links of the identity whose latest assertion is stamped below it.
 	Unlinked profile.Stamp
 	Ordered  bool // there are rows of orders about it
+	Floored  bool // there are rows of floors of its datasets
+	Erased   bool // it was erased, and has begun anew: see Reader.Erased
 
 	Degree uint64 // links that it has, those that do not count too
 	// Crowd is how many of its links count towards it being a hub.
@@ -171,11 +173,15 @@ type Event struct {
 // both are joins, so the order of arrival does not matter.
 type EventID struct {
 	Stamp    profile.Stamp    // of the copy that stands: the least; absent when only deleted
-	Class    string           // where the copy that stands is stored, also when it is deleted
+	Class    string           // where the copy that stands is stored; known while it exists
 	Identity profile.Identity //
 	Deleted  profile.Stamp    // of the latest delete, absent without one
 	Hidden   bool             // the copy that stands lies below the floor of its identity
+	Holder   Hash             // of a hidden one: of its identity
 }
+
+// IsZero reports whether nothing is known of the id.
+func (e *EventID) IsZero() bool { return e.Stamp.IsZero() && e.Deleted.IsZero() }
 
 // Exists reports whether the id names an event that is there.
 func (e *EventID) Exists() bool {
