@@ -28,6 +28,8 @@ type auditEntry struct {
 	Wanted     string          `json:"wanted,omitempty"`
 	Found      string          `json:"found,omitempty"`
 	Identities []auditIdentity `json:"identities,omitempty"` // that it acted on
+	Hashes     []string        `json:"hashes,omitempty"`     // likewise, of those that were erased
+	Suppress   bool            `json:"suppress,omitempty"`
 	Removed    *auditRemoved   `json:"removed,omitempty"`
 	Job        string          `json:"job,omitempty"`
 	Note       string          `json:"note,omitempty"`
@@ -102,7 +104,7 @@ func (sh *Shard) auditOperation(op *operation) {
 	if controlForms()[op.Op].span {
 		e.From, e.Until = op.From, op.Until
 	}
-	e.Cut = auditCut(op.cut)
+	e.Cut, e.Hashes, e.Suppress = auditCut(op.cut), hexOf(op.hashes), op.Suppress
 	for _, id := range op.affected {
 		e.Identities = append(e.Identities, auditIdentity(id))
 	}

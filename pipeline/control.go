@@ -29,6 +29,8 @@ const (
 	ControlDeleteFragment ControlOp = "delete_fragment" // of one record dataset and identity
 	ControlDeleteEvents   ControlOp = "delete_events"   // of one event dataset and identity
 	ControlDeleteDataset  ControlOp = "delete_dataset"  // all that a dataset ever said
+	ControlErase          ControlOp = "erase"           // a person, without trace
+	ControlLiftDelete     ControlOp = "lift_delete"     // let come back what was deleted
 	ControlRemerge        ControlOp = "remerge"         // merge all profiles of a class anew
 	ControlPauseDataset   ControlOp = "pause_dataset"   // stop reading its topic
 	ControlResumeDataset  ControlOp = "resume_dataset"  // read it again
@@ -38,7 +40,7 @@ const (
 func ControlOps() []ControlOp {
 	return []ControlOp{ControlLink, ControlForbidLink, ControlUnlink, ControlBlockValue,
 		ControlResetHub, ControlDeleteProfile, ControlDeleteFragment, ControlDeleteEvents,
-		ControlDeleteDataset, ControlRemerge,
+		ControlDeleteDataset, ControlErase, ControlLiftDelete, ControlRemerge,
 		ControlPauseDataset, ControlResumeDataset}
 }
 
@@ -74,6 +76,8 @@ type Control struct {
 	Until string `json:"until,omitempty"`
 	// All makes remerge emit every profile, not only those that changed.
 	All bool `json:"all,omitempty"`
+	// Suppress makes erase turn away newer data too.
+	Suppress bool `json:"suppress,omitempty"`
 	// Note is for whoever reads the audit topic.
 	Note string `json:"note,omitempty"`
 }
@@ -181,6 +185,7 @@ type controlForm struct {
 	dataset    bool
 	lift, all  bool // may be given
 	from, span bool // From may be given, as a place or as a time
+	suppress   bool // may be given
 	removes    bool // counts what it removes
 }
 
@@ -195,6 +200,8 @@ func controlForms() map[ControlOp]controlForm {
 		ControlDeleteFragment: {identities: 1, dataset: true, removes: true},
 		ControlDeleteEvents:   {identities: 1, dataset: true, span: true, removes: true},
 		ControlDeleteDataset:  {dataset: true, removes: true},
+		ControlErase:          {identities: 1, suppress: true, removes: true},
+		ControlLiftDelete:     {identities: 1},
 		ControlRemerge:        {all: true},
 		ControlPauseDataset:   {dataset: true},
 		ControlResumeDataset:  {dataset: true, from: true},
@@ -213,6 +220,8 @@ func (c *controlInput) bind(m *Model) *Rejection {
 			strconv.Itoa(len(c.Identities)))
 	case c.Lift && !form.lift:
 		return wrongControl("lift", "nothing here", "true")
+	case c.Suppress && !form.suppress:
+		return wrongControl("suppress", "nothing here", "true")
 	case c.All && !form.all:
 		return wrongControl("all", "nothing here", "true")
 	case c.From != "" && !form.from && !form.span:

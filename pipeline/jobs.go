@@ -19,12 +19,14 @@ const (
 	jobClear   = "clear"   // remove the links of an identity
 	jobTrim    = "trim"    // remove the events of one dataset and identity, by position
 	jobDrop    = "drop"    // remove what a dataset said, by position
+	jobErase   = "erase"   // remove what is stored of identities
 	jobReform  = "reform"  // decide all clusters of a class again, under other rules
 )
 
 // JobKinds lists the kinds of job.
 func JobKinds() []string {
-	return []string{jobRemerge, jobPurge, jobClear, jobTrim, jobDrop, jobReform, jobPolicy}
+	return []string{jobRemerge, jobPurge, jobClear, jobTrim, jobDrop, jobErase,
+		jobReform, jobPolicy}
 }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
@@ -138,6 +140,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepDrop(job, args, limit)
+	case jobErase:
+		var args eraseArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepErase(job, args, limit)
 	case jobReform:
 		var args reformArgs
 		if err := json.Unmarshal(job.Args, &args); err != nil {

@@ -168,8 +168,8 @@ func (sh *Shard) assertCurrent(in *Input) error {
 		if slices.Contains(now, pair) {
 			continue
 		}
-		as := &assertion{ds.Entity, pair, in.IDs.Primary, in}
-		apart, err := sh.retract(as)
+		by := assertedBy{linkKey{ds.Entity, pair[0], pair[1]}, ds.Name, in.IDs.Primary}
+		apart, err := sh.retract(by, in.cause())
 		if err != nil {
 			return err
 		}
@@ -188,24 +188,31 @@ func (sh *Shard) assertCurrent(in *Input) error {
 	return nil
 }
 
+// assertedBy names what a dataset says about a link under a primary identity.
+type assertedBy struct {
+	link    linkKey
+	dataset string
+	source  profile.Identity
+}
+
 // retract takes an assertion back. ends are those whose clusters are to be decided again.
-func (sh *Shard) retract(as *assertion) (ends []profile.Identity, err error) {
-	a, b, err := sh.ends(as.class, as.pair)
+func (sh *Shard) retract(by assertedBy, why cause) (ends []profile.Identity, err error) {
+	a, b, err := sh.ends(by.link.class, [2]profile.Identity{by.link.a, by.link.b})
 	if err != nil {
 		return nil, err
 	}
-	l, err := sh.state.link(as.class, as.pair[0], as.pair[1])
+	l, err := sh.state.link(by.link.class, by.link.a, by.link.b)
 	if err != nil {
 		return nil, err
 	}
-	i, found := slices.BinarySearchFunc(l.row.Assertions, as.in.Dataset.Name,
-		func(x store.Assertion, name string) int { return x.Compare(name, as.source) })
+	i, found := slices.BinarySearchFunc(l.row.Assertions, by.dataset,
+		func(x store.Assertion, name string) int { return x.Compare(name, by.source) })
 	if !found {
 		return nil, nil
 	}
 	counted := live(l.row.Latest(), a, b) && a.row.Silence|b.row.Silence == 0
 	l.row.Assertions = slices.Delete(slices.Clone(l.row.Assertions), i, i+1)
-	return sh.weakened(linkKey{as.class, as.pair[0], as.pair[1]}, l, counted, as.in.cause())
+	return sh.weakened(by.link, l, counted, why)
 }
 
 // weakened follows up a link that has lost assertions, and counted before. ends are those whose

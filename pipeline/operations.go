@@ -14,6 +14,12 @@ func (sh *Shard) stepControl(in *Input, now int64) (Outcome, error) {
 		in.Reject = checkFuture(in.Stamp.Time, sh.appended(in, now), DefaultMaxFuture)
 	}
 	c := in.control
+	if in.Reject == nil {
+		var err error
+		if in.Reject, err = sh.refuseErased(in); err != nil {
+			return Rejected, err
+		}
+	}
 	if in.Reject != nil {
 		sh.reject(in)
 		sh.auditRefused(in)
@@ -46,6 +52,7 @@ type operation struct {
 	row      store.Applied
 	affected []profile.Identity // whom it acted on
 	cut      *store.Cut         // up to where it acts, of one that acts by position
+	hashes   []store.Hash       // whom it acted on where that must not be told
 }
 
 // floor is the stamp below which lies everything that is not newer than the operation.
@@ -55,6 +62,12 @@ func (op *operation) floor() profile.Stamp {
 }
 
 func (sh *Shard) perform(op *operation) error {
+	switch op.Op { // these must not make known whom they name
+	case ControlErase:
+		return sh.erase(op)
+	case ControlLiftDelete:
+		return sh.liftDelete(op)
+	}
 	for _, id := range op.ids {
 		if err := sh.meet(op.Class, id, op.why); err != nil {
 			return err
@@ -103,8 +116,11 @@ func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
 	if err != nil || p.known {
 		return err
 	}
-	p.known = true
 	p.row.FirstSeen = store.NeverSeen
+	if _, err := sh.beginAnew(p); err != nil {
+		return err
+	}
+	p.known = true
 	p.row.Generation = sh.state.generations[class].number
 	sh.state.touch(p)
 	return sh.assign(class, [][]profile.Identity{{id}}, why)

@@ -22,8 +22,9 @@ type recalled struct {
 	acted  map[string][]profile.Identity // of delete_profile, by the id of the control record
 	cuts   map[string]store.Cut          // of delete_dataset and delete_events, likewise
 	floors map[floorKey]store.DataFloors // that delete_events set
-	erased map[store.Hash]store.Erased   // that are not lifted
 	hashes map[string][]store.Hash       // on which erase acted and that are not lifted, by id
+
+	lifted map[string]map[store.Hash]bool // what was lifted of a deletion later, by its id
 }
 
 // hash is how an identity is told where its value must not be.
@@ -77,8 +78,8 @@ func (sh *Shard) recall(told []auditEntry) error {
 	})
 	r := &sh.recalled
 	*r = recalled{acted: map[string][]profile.Identity{}, cuts: map[string]store.Cut{},
-		floors: map[floorKey]store.DataFloors{}, erased: map[store.Hash]store.Erased{},
-		hashes: map[string][]store.Hash{}}
+		floors: map[floorKey]store.DataFloors{}, hashes: map[string][]store.Hash{},
+		lifted: map[string]map[store.Hash]bool{}}
 	var topics []string
 	for i := range told {
 		for _, part := range told[i].Cut {
@@ -88,8 +89,17 @@ func (sh *Shard) recall(told []auditEntry) error {
 	if err := sh.store.Intern(topics...); err != nil {
 		return err
 	}
+	erased := map[string]*auditEntry{}
 	for i := range told {
 		sh.recallEntry(&told[i])
+		if told[i].Op == string(ControlErase) {
+			erased[told[i].ID] = &told[i]
+		}
+	}
+	for _, id := range sortedNames(erased) {
+		if err := sh.recallErased(erased[id]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -103,6 +113,10 @@ func (sh *Shard) recallEntry(e *auditEntry) {
 				r.acted[e.ID] = append(r.acted[e.ID], profile.Identity(id))
 			}
 		}
+	case ControlErase:
+		r.hashes[e.ID] = append(r.hashes[e.ID], hashesOf(e.Hashes)...)
+	case ControlLiftDelete:
+		sh.recallLift(e)
 	case ControlDeleteDataset:
 		if sh.model.Dataset(e.Dataset) != nil {
 			r.cuts[e.ID] = e.cut()
@@ -168,7 +182,10 @@ func (sh *Shard) deleted(op *operation) ([]profile.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Clone(members)
+	all, err := sh.unlifted(op, slices.Clone(members))
+	if err != nil {
+		return nil, err
+	}
 	known := sh.model.Entity(op.Class).Rules.Names()
 	for _, id := range sh.recalled.acted[op.ID] {
 		if slices.Contains(known, id.Namespace) && !slices.Contains(all, id) {

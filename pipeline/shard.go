@@ -65,6 +65,8 @@ type Shard struct {
 	// recalled is what deletions had acted on before the input was consumed again. It is set before
 	// anything is applied.
 	recalled recalled
+	erasures erasures
+	quiet    bool        // the identity topic is not told what happens to the graph
 	repeats  atomic.Bool // input is consumed again, and publishing waits for that
 
 	retired struct {
@@ -156,7 +158,7 @@ func (sh *Shard) loadBackground() error {
 	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
 		return err
 	}
-	if err := sh.loadCuts(); err != nil {
+	if err := errors.Join(sh.loadCuts(), sh.loadErased()); err != nil {
 		return err
 	}
 	err := r.Blocked(func(class string, id profile.Identity) {
@@ -258,6 +260,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.writeTimers(b)
 	sh.writeBlocked(b)
 	sh.writeCuts(b)
+	sh.writeErased(b)
 	if err := sh.writeRules(b); err != nil {
 		return err
 	}

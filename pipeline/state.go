@@ -33,6 +33,8 @@ type person struct {
 	ordered   bool                   // orders are read
 	floors    map[string]*dataFloors // by dataset
 	hash      store.Hash             // that stands for it; zero until asked for
+	erased    *store.Erased          // what is kept of it where it was erased, as of erasedAt
+	erasedAt  uint64
 }
 
 // fragment is a fragment and whether it must be written.
@@ -102,6 +104,7 @@ type state struct {
 	dirtyEventIDs []eventKey
 	dirtyOrders   []dirtyPair
 	dirtySaid     []dirtySaid
+	droppedOrders []linkKey
 	newUnlinks    []string
 	setEvents     map[store.EventRef]*store.Event // nil: deleted
 	eventOrder    []store.EventRef
@@ -349,7 +352,11 @@ func (s *state) writeCluster(b *store.Batch, key clusterKey, c *cluster) {
 }
 
 func (s *state) writePerson(b *store.Batch, p *person) {
-	b.SetIdentity(p.key.class, p.key.id, &p.row)
+	if p.known {
+		b.SetIdentity(p.key.class, p.key.id, &p.row)
+	} else if p.stored {
+		b.DeleteIdentity(p.key.class, p.key.id)
+	}
 	for _, dataset := range p.row.Fragments {
 		f := p.fragments[dataset]
 		if f == nil || !f.dirty {
@@ -371,7 +378,7 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		p.listed = hub
 	}
 	writeFloors(b, p)
-	p.dirty, p.stored, p.dropped = false, true, nil
+	p.dirty, p.stored, p.dropped = false, p.known, nil
 	p.newLinks, p.lostLinks = nil, nil
 }
 

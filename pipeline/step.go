@@ -34,6 +34,12 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 	if in.Reject == nil {
 		in.Reject = sh.withoutBlocked(in)
 	}
+	if in.Reject == nil {
+		var err error
+		if in.Reject, err = sh.withoutErased(in); err != nil {
+			return Rejected, err
+		}
+	}
 	if in.Reject == nil && sh.cutOff(in) {
 		return sh.stepCutOff(in)
 	}
