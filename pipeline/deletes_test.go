@@ -99,8 +99,8 @@ func deletions(rnd *rand.Rand, n int, what string) []string {
 }
 
 // TestDeletesByPosition: what a deletion by position has removed does not come back by a replay of
-// the whole input into the same store nor by a rebuild into an empty one, with crashes in the middle
-// of the jobs, and what came after it stays.
+// the whole input into the same store nor by a rebuild into an empty one, with crashes in the
+// middle of the jobs, and what came after it stays.
 func TestDeletesByPosition(t *testing.T) {
 	for _, what := range []string{"dataset", "events"} {
 		for range 5 {

@@ -49,7 +49,7 @@ func (sh *Shard) erase(op *operation) error {
 			op.hashes = append(op.hashes, hash)
 		}
 	}
-	op.affected = nil
+	op.affected, op.members = nil, members
 	rest, err := sh.eraseAll(op, people)
 	if err != nil || len(rest) == 0 {
 		return err

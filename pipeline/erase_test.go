@@ -33,9 +33,9 @@ func (w *world) together(id string) []profile.Identity {
 	return all
 }
 
-// TestErase erases people in the middle of a history. Nothing of them is left in the compacted store
-// but what others say, a replay of the whole input and a rebuild bring nothing back, and what came
-// after stays.
+// TestErase erases people in the middle of a history. Nothing of them is left in the compacted
+// store but what others say, a replay of the whole input and a rebuild bring nothing back, and what
+// came after stays.
 func TestErase(t *testing.T) {
 	for range 8 {
 		seed := rand.Uint64()
@@ -139,8 +139,10 @@ func TestEraseLeavesNoTrace(t *testing.T) {
 		Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")},
 			{Key: "selfsame-op", Value: []byte("delete")}}})
 	w.drain()
-	w.control(`{"id":"o1","op":"forbid_link","identities":["crm:annsnumber","email:bob@example.org"]}`)
-	w.control(`{"id":"o2","op":"delete_fragment","dataset":"crm","identities":["crm:annsnumber"]}`)
+	w.control(`{"id":"o1","op":"forbid_link","identities":["crm:annsnumber",
+		"email:bob@example.org"]}`)
+	w.control(`{"id":"o2","op":"delete_fragment","dataset":"crm",
+		"identities":["crm:annsnumber"]}`)
 	w.control(`{"id":"o3","op":"delete_events","dataset":"web","identities":["crm:annsnumber"],
 		"until":"2000-01-01T00:00:00Z"}`)
 	w.control(`{"id":"o4","op":"delete_profile","identities":["crm:annsnumber"],
@@ -160,7 +162,9 @@ func TestEraseLeavesNoTrace(t *testing.T) {
 		t.Errorf("removed %d links, job %q", row.Links, row.Job)
 	}
 	bobs := `{"crm":["bobsnumber"],"email":["bob@example.org"]}`
-	if held := w.final("profiles"); len(held) != 1 || !strings.Contains(strings.Join(slices.Collect(maps.Values(held)), ""), bobs) {
+	held := w.final("profiles")
+	if len(held) != 1 ||
+		!strings.Contains(strings.Join(slices.Collect(maps.Values(held)), ""), bobs) {
 		t.Errorf("left: %v", held)
 	}
 }
@@ -226,8 +230,8 @@ func TestRebuildKeepsLifts(t *testing.T) {
 	}
 }
 
-// TestSuppressed: erased with suppress, nothing of a person is stored any more, and operators cannot
-// name the identity before it is lifted.
+// TestSuppressed: erased with suppress, nothing of a person is stored any more, and operators
+// cannot name the identity before it is lifted.
 func TestSuppressed(t *testing.T) {
 	w := newWorld(t, 1)
 	defer w.close()

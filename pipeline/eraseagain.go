@@ -102,14 +102,14 @@ func (sh *Shard) eraseFound(job *store.Job, p *person, limit int) error {
 }
 
 // liftDelete takes the floors of all identities of a cluster back, so that what was deleted can
-// come back when it is consumed again. Of somebody who was erased only the identity that is named is
-// known.
+// come back when it is consumed again. Of somebody who was erased only the identity that is named
+// is known.
 func (sh *Shard) liftDelete(op *operation) error {
 	members, err := sh.view(op.Class).Members(op.ids[0])
 	if err != nil {
 		return err
 	}
-	op.affected = nil
+	op.affected, op.members = nil, members
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {

@@ -8,16 +8,20 @@ import (
 	"selfsame/store"
 )
 
-// Of an identity that was erased nothing is kept but a keyed hash, and up to when what is said about
-// it does not come back. While the identity is not known its hash is looked for whenever a record
-// names it; once newer data has begun it anew, its row says that there is one.
+// Of an identity that was erased nothing is kept but a keyed hash, and up to when what is said
+// about it does not come back. While the identity is not known its hash is looked for whenever a
+// record names it; once newer data has begun it anew, its row says that there is one.
 
 // erasures are the hashes of identities that were erased.
 type erasures struct {
-	any     bool                         // there is one
-	all     bool                         // of identities that are known, too: what was erased elsewhere was told to this store
-	writes  uint64                       // commits that have changed one, and one: what was read before may be wrong
-	changed map[store.Hash]*store.Erased // by the commit under way; nil: forgotten
+	any bool // there is one
+	// all: look also for those of identities that are known. What another store had erased was
+	// told to this one.
+	all bool
+	// writes counts the commits that have changed one, from 1: what was read before may be wrong.
+	writes uint64
+	// changed are those of the commit under way; nil: forgotten.
+	changed map[store.Hash]*store.Erased
 }
 
 // loadErased finds out whether any identity was erased.
@@ -142,8 +146,8 @@ func (sh *Shard) refuseErased(in *Input) (*Rejection, error) {
 	return nil, nil
 }
 
-// beginAnew notes that newer data has begun an identity anew that was erased. When it was first seen is
-// when it was erased: so it does not depend on what of the newer data comes first.
+// beginAnew notes that newer data has begun an identity anew that was erased. It counts as first
+// seen when it was erased, so that this does not depend on what of the newer data comes first.
 func (sh *Shard) beginAnew(p *person) (anew bool, err error) {
 	e, err := sh.erased(p)
 	if err != nil || e == nil {

@@ -50,7 +50,8 @@ type operation struct {
 	why      cause
 	now      int64
 	row      store.Applied
-	affected []profile.Identity // whom it acted on
+	affected []profile.Identity // whom it acted on, as the audit topic tells
+	members  []profile.Identity // the same, where the audit topic must not tell all
 	cut      *store.Cut         // up to where it acts, of one that acts by position
 	hashes   []store.Hash       // whom it acted on where that must not be told
 }

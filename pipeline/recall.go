@@ -188,9 +188,13 @@ func (sh *Shard) deleted(op *operation) ([]profile.Identity, error) {
 	}
 	known := sh.model.Entity(op.Class).Rules.Names()
 	for _, id := range sh.recalled.acted[op.ID] {
-		if slices.Contains(known, id.Namespace) && !slices.Contains(all, id) {
-			all = append(all, id)
+		if !slices.Contains(known, id.Namespace) || slices.Contains(all, id) {
+			continue
 		}
+		if err := sh.meet(op.Class, id, op.why); err != nil {
+			return nil, err
+		}
+		all = append(all, id)
 	}
 	return all, nil
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Needle is a value in the forms in which bytes of any kind may hold it, to be looked for whatever
-// the case of ASCII letters. A short value is only looked for as the whole of a text, for it is part
-// of many things by chance.
+// the case of ASCII letters. A short value is only looked for as the whole of a text, for it is
+// part of many things by chance.
 type Needle struct{ forms [][]byte }
 
 // minPart is how long a value must be, in bytes, to be looked for as a part of a text.

@@ -142,7 +142,8 @@ func (d *dictionary) cutKey(dataset string) ([]byte, error) {
 
 func erasedKey(hash Hash) []byte { return append([]byte{spaceErased}, hash[:]...) }
 
-// SetDataFloors writes what turns data of a dataset about an identity away; nothing removes the row.
+// SetDataFloors writes what turns data of a dataset about an identity away; an empty row removes
+// it.
 func (b *Batch) SetDataFloors(ref FragmentRef, row *DataFloors) {
 	key, err := b.store.dict.floorsKey(b.key[:0], ref)
 	if row.IsZero() {
