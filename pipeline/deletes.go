@@ -170,8 +170,9 @@ func (sh *Shard) stepDrop(job *store.Job, args dropArgs, limit int) (done bool, 
 			return false, err
 		}
 	}
-	if sh.model.Entity(args.Class) == nil || sh.isGone(args.Dataset) == nil {
-		return true, nil // nothing was ever consumed, or the class is no longer configured
+	c := sh.cuts[args.Dataset]
+	if c == nil || sh.model.Entity(args.Class) == nil {
+		return true, nil // the class is no longer configured
 	}
 	why, err := sh.causeOf(job)
 	if err != nil {
@@ -191,7 +192,6 @@ func (sh *Shard) stepDrop(job *store.Job, args dropArgs, limit int) (done bool, 
 		return false, err
 	}
 	if done {
-		c := sh.cuts[args.Dataset]
 		c.row.Done, c.dirty = !sh.dropsAgain(args.Dataset, job), true
 		return true, nil
 	}

@@ -111,22 +111,35 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 		op.row.Events += uint64(e.removed.events)
 		op.row.Links += uint64(e.removed.links)
 	}
-	sh.tell(op.Class, &graphEvent{kind: graphErased, profile: cluster, from: cluster},
-		strconv.AppendInt([]byte(`,"count":`), int64(len(people)), 10), op.why)
+	sh.tellCount(op.Class, graphErased, cluster, len(people), op.why)
 	return rest, nil
+}
+
+// tellCount puts on the identity topic that identities of a profile are no more: how many.
+func (sh *Shard) tellCount(class, kind string, cluster profile.ID, n int, why cause) {
+	sh.tell(class, &graphEvent{kind: kind, profile: cluster, from: cluster},
+		strconv.AppendInt([]byte(`,"count":`), int64(n), 10), why)
 }
 
 // unbind voids all links of people up to a floor, forced ones too, and decides their clusters
 // again without a word: the identity topic must not name them.
 func (sh *Shard) unbind(people []*person, floor profile.Stamp, why cause) error {
+	for _, p := range people {
+		p.row.Floor = profile.Later(p.row.Floor, floor)
+		p.row.Erased = true
+		p.row.FirstSeen = floor.Time
+	}
+	return sh.cutLoose(people, floor, why)
+}
+
+// cutLoose is unbind for people who may come back.
+func (sh *Shard) cutLoose(people []*person, floor profile.Stamp, why cause) error {
 	class := people[0].key.class
 	var ends, others []profile.Identity
 	for _, p := range people {
 		ends = append(ends, p.key.id)
 		p.row.Unlinked = profile.Later(p.row.Unlinked, floor)
-		p.row.Floor = profile.Later(p.row.Floor, floor)
-		p.row.Erased, p.row.Silence = true, 0
-		p.row.FirstSeen = floor.Time
+		p.row.Silence = 0
 		sh.state.touch(p)
 		pairs, err := sh.state.ordersOf(p)
 		if err != nil {
@@ -350,6 +363,8 @@ func (sh *Shard) forget(p *person, why cause) error {
 		return err
 	}
 	sh.enqueueAssignment(p.key.class, p.key.id)
+	sh.disarm(p, timerExpire, &p.row.Expiry)
+	sh.disarm(p, timerIdle, &p.row.Idle)
 	sh.state.touch(p)
 	p.known, p.row = false, store.Identity{}
 	return nil

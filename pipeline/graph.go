@@ -22,6 +22,7 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 			return err
 		}
 		p.known = true
+		sh.awaitIdle(p, why.time)
 		p.row.Generation = sh.state.generations[class].number
 		sh.state.touch(p)
 		own := sh.ownID(p)

@@ -20,12 +20,13 @@ const (
 	jobTrim    = "trim"    // remove the events of one dataset and identity, by position
 	jobDrop    = "drop"    // remove what a dataset said, by position
 	jobErase   = "erase"   // remove what is stored of identities
+	jobRetain  = "retain"  // look at every identity again, under other retentions
 	jobReform  = "reform"  // decide all clusters of a class again, under other rules
 )
 
 // JobKinds lists the kinds of job.
 func JobKinds() []string {
-	return []string{jobRemerge, jobPurge, jobClear, jobTrim, jobDrop, jobErase,
+	return []string{jobRemerge, jobPurge, jobClear, jobTrim, jobDrop, jobErase, jobRetain,
 		jobReform, jobPolicy}
 }
 
@@ -140,6 +141,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepDrop(job, args, limit)
+	case jobRetain:
+		var args retainArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepRetain(job, args, limit)
 	case jobErase:
 		var args eraseArgs
 		if err := json.Unmarshal(job.Args, &args); err != nil {

@@ -122,6 +122,7 @@ func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
 		return err
 	}
 	p.known = true
+	sh.awaitIdle(p, why.time)
 	p.row.Generation = sh.state.generations[class].number
 	sh.state.touch(p)
 	return sh.assign(class, [][]profile.Identity{{id}}, why)

@@ -65,9 +65,12 @@ type Shard struct {
 	// recalled is what deletions had acted on before the input was consumed again. It is set before
 	// anything is applied.
 	recalled recalled
-	erasures erasures
-	quiet    bool        // the identity topic is not told what happens to the graph
-	repeats  atomic.Bool // input is consumed again, and publishing waits for that
+	// newRetentions are those under which timers are set from this commit on; nil: those of before.
+	newRetentions []byte
+	expiries      int // events that this commit has removed because they expired
+	erasures      erasures
+	quiet         bool        // the identity topic is not told what happens to the graph
+	repeats       atomic.Bool // input is consumed again, and publishing waits for that
 
 	retired struct {
 		sync.Mutex
@@ -129,7 +132,8 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 		values: values, blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
 	}
-	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(), sh.loadTotals())
+	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(),
+		sh.loadTotals(), sh.loadRetentions())
 }
 
 // loadInputs reads how far the input topics have been consumed, and which of them are read. Of
@@ -229,7 +233,7 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 		return err
 	}
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
-	sh.forgottenJobs = sh.forgottenJobs[:0]
+	sh.forgottenJobs, sh.expiries = sh.forgottenJobs[:0], 0
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.stats.graph(&sh.state.totals)
@@ -261,6 +265,7 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.writeBlocked(b)
 	sh.writeCuts(b)
 	sh.writeErased(b)
+	sh.writeRetentions(b)
 	if err := sh.writeRules(b); err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 		return Accepted, err
 	}
 	if in.Dataset.Class == ClassEvent {
-		return sh.insertEvent(in)
+		return sh.insertEvent(in, now)
 	}
 	return sh.joinFragment(in)
 }
@@ -196,8 +196,11 @@ func (sh *Shard) delete(in *Input) (Outcome, error) {
 
 // insertEvent stores an event unless its id is known. Of several copies the one with the least
 // stamp stands, whichever comes first.
-func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
+func (sh *Shard) insertEvent(in *Input, now int64) (Outcome, error) {
 	ds := in.Dataset
+	if expired(ds, in.Stamp.Time, now) {
+		return Superseded, nil // when it came it was in time; that was long ago
+	}
 	p, err := sh.state.person(ds.Entity, in.IDs.Primary)
 	if err != nil {
 		return Accepted, err
@@ -229,6 +232,7 @@ func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
 	}
 	ref := sh.eventRef(in, &e.row)
 	sh.state.setEvent(ref, &store.Event{Stamp: in.Stamp, Body: in.Body})
+	sh.awaitExpiry(p, ds, in.Stamp.Time)
 	if !slices.Contains(p.row.Events, ds.Name) {
 		p.row.Events = insertName(p.row.Events, ds.Name)
 		sh.state.touch(p)

@@ -2,18 +2,24 @@ package profile
 
 import "slices"
 
-// Drop takes away, as if it had never been said, what bears one of the given stamps: leaves, unsets
-// and the floor. It reports whether f changed.
+// Drop takes away, as if it had never been said, what bears one of the given stamps: leaves,
+// unsets, edits and the floor. It reports whether f changed. Nothing that stays may have met what goes.
 func (f *Fragment) Drop(gone func(Stamp) bool) (changed bool) {
 	if !f.Floor.IsZero() && gone(f.Floor) {
 		f.Floor, changed = Stamp{}, true
 	}
-	isGone := func(l Leaf) bool { return gone(l.Stamp) }
-	if !slices.ContainsFunc(f.Leaves, isGone) {
-		return changed
+	leaves, edits := len(f.Leaves), len(f.Edits)
+	f.Leaves = without(f.Leaves, func(l Leaf) bool { return gone(l.Stamp) })
+	f.Edits = without(f.Edits, func(e Edit) bool { return gone(e.Stamp) })
+	return changed || len(f.Leaves) != leaves || len(f.Edits) != edits
+}
+
+// without leaves items out; the given slice, which may be shared, is not changed.
+func without[T any](items []T, out func(T) bool) []T {
+	if !slices.ContainsFunc(items, out) {
+		return items
 	}
-	f.Leaves = slices.DeleteFunc(slices.Clone(f.Leaves), isGone)
-	return true
+	return slices.DeleteFunc(slices.Clone(items), out)
 }
 
 // Sink takes away what is stamped below a floor that f itself does not keep: whoever calls it keeps
@@ -22,11 +28,11 @@ func (f *Fragment) Sink(floor Stamp) (changed bool) {
 	if f.IsZero() {
 		return false
 	}
-	own, leaves := f.Floor, len(f.Leaves)
+	own, leaves, edits := f.Floor, len(f.Leaves), len(f.Edits)
 	f.Join(&Fragment{Floor: floor})
 	f.Floor = Stamp{}
 	if !own.Before(floor) {
 		f.Floor = own
 	}
-	return f.Floor != own || len(f.Leaves) != leaves
+	return f.Floor != own || len(f.Leaves) != leaves || len(f.Edits) != edits
 }

@@ -205,6 +205,22 @@ func (r *Reader) Erased(hash Hash) (*Erased, error) {
 	return read(r, "an erased identity", erasedKey(hash), nil, r.dict.decodeErased)
 }
 
+// metaRetentions is the name of the meta row that tells the retentions under which timers were set.
+const metaRetentions = "retentions"
+
+// Retentions reads the retentions under which timers were set, in the encoding of those who write
+// them; nil where nobody has.
+func (r *Reader) Retentions() ([]byte, error) {
+	raw, err := get(r.src, metaKey(metaRetentions))
+	if err != nil {
+		return nil, fmt.Errorf("reading retentions: %w", err)
+	}
+	return raw, nil
+}
+
+// SetRetentions writes them.
+func (b *Batch) SetRetentions(text []byte) { b.setRaw(metaKey(metaRetentions), text, nil) }
+
 // AnyErased reports whether any identity was erased.
 func (r *Reader) AnyErased() (bool, error) {
 	found := false

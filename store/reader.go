@@ -166,6 +166,25 @@ func (r *Reader) EventRefsFrom(class string, id profile.Identity, at int64,
 	return nil
 }
 
+// LastEvent is the time of the latest event of an identity.
+func (r *Reader) LastEvent(class string, id profile.Identity) (at int64, found bool, err error) {
+	prefix, err := r.dict.identityPrefix(nil, class, id)
+	if err != nil {
+		return 0, false, fmt.Errorf("reading the last event: %w", err)
+	}
+	prefix = append(prefix, rowEvent)
+	iter, err := r.src.NewIter(prefixBounds(prefix))
+	if err != nil {
+		return 0, false, fmt.Errorf("reading the last event: %w", err)
+	}
+	defer iter.Close()
+	if !iter.Last() {
+		return 0, false, iter.Error()
+	}
+	at, _, err = cutTime(iter.Key()[len(prefix):])
+	return at, err == nil, err
+}
+
 // Positions calls fn for each stored input position.
 func (r *Reader) Positions(fn func(topic string, partition int32, p *Position) error) error {
 	return r.scan([]byte{spacePosition}, func(key, value []byte) error {

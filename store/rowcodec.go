@@ -16,7 +16,8 @@ func encodeIdentity(e *encoder, row *Identity) {
 	e.names(row.Events)
 	e.stamp(row.Floor)
 	e.stamp(row.Unlinked)
-	e.byte(flagBits(row.Ordered, row.Floored, row.Erased))
+	e.byte(flagBits(row.Ordered, row.Floored, row.Erased,
+		row.Expiry != 0, row.Idle != 0))
 	e.uint(row.Degree)
 	e.uint(row.Crowd)
 	e.byte(byte(row.Silence))
@@ -24,6 +25,11 @@ func encodeIdentity(e *encoder, row *Identity) {
 		e.uint(row.Beyond)
 	}
 	e.uint(row.Generation)
+	for _, timer := range [2]int64{row.Expiry, row.Idle} {
+		if timer != 0 {
+			e.int(timer)
+		}
+	}
 }
 
 func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
@@ -39,6 +45,12 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 		row.Beyond = r.uint()
 	}
 	row.Generation = r.uint()
+	if flags&8 != 0 {
+		row.Expiry = r.int()
+	}
+	if flags&16 != 0 {
+		row.Idle = r.int()
+	}
 	return row, r.done()
 }
 

@@ -56,6 +56,9 @@ type Identity struct {
 	Silence Silence
 	// Generation is that of the rules under which its cluster was last decided.
 	Generation uint64
+
+	Expiry int64 // of the timer that waits for an event of it to expire; 0: none does
+	Idle   int64 // of the timer that waits for it to have been idle for too long; 0: none does
 }
 
 // Silence are the reasons why the links of an identity do not count, as a set.
