@@ -138,6 +138,10 @@ func (sh *Shard) cutLoose(people []*person, floor profile.Stamp, why cause) erro
 	var ends, others []profile.Identity
 	for _, p := range people {
 		ends = append(ends, p.key.id)
+		sh.markCluster(class, p.row.Cluster, why).hushed = true
+		if alone := sh.markAlone(p.key, why); alone != nil {
+			alone.hushed = true
+		}
 		p.row.Unlinked = profile.Later(p.row.Unlinked, floor)
 		p.row.Silence = 0
 		sh.state.touch(p)
@@ -187,8 +191,13 @@ type erasure struct {
 }
 
 // step takes one step, and the identity itself away where nothing is left of it. Newer data keeps
-// it.
+// it, and is shown once all else is gone.
 func (e *erasure) step() (done bool, err error) {
+	if !e.p.row.Erasing {
+		e.p.row.Erasing = true
+		e.sh.state.touch(e.p)
+		e.sh.markDirty(e.p, e.why)
+	}
 	if err := e.fragments(); err != nil {
 		return false, err
 	}
@@ -205,6 +214,9 @@ func (e *erasure) step() (done bool, err error) {
 	}
 	p := e.p
 	if len(p.row.Fragments) > 0 || len(p.row.Events) > 0 || p.row.Degree > 0 || p.row.Ordered {
+		p.row.Erasing = false
+		e.sh.state.touch(p)
+		e.sh.markDirty(p, e.why)
 		return true, nil
 	}
 	return true, e.sh.forget(p, e.why)

@@ -46,6 +46,7 @@ type Identity struct {
 	Ordered  bool // there are rows of orders about it
 	Floored  bool // there are rows of floors of its datasets
 	Erased   bool // it was erased, and has begun anew: see Reader.Erased
+	Erasing  bool // what is stored of it is being removed, and not shown any more
 
 	Degree uint64 // links that it has, those that do not count too
 	// Crowd is how many of its links count towards it being a hub.
