@@ -122,7 +122,8 @@ func (sh *Shard) expire(p *person, now int64, why cause) error {
 	err := sh.state.events(p, math.MinInt64, math.MaxInt64, func(ref store.EventRef) bool {
 		ds := sh.model.Dataset(ref.Dataset)
 		visits++
-		full = sh.expiries+len(refs) >= expiriesPerCommit || visits > expiriesPerCommit*visitsPerUnit
+		full = sh.expiries+len(refs) >= expiriesPerCommit ||
+			visits > expiriesPerCommit*visitsPerUnit
 		switch {
 		case full:
 			return false

@@ -189,7 +189,7 @@ func TestIdleCookies(t *testing.T) {
 		t.Errorf("after 15 days: %v, want %v", got, want)
 	}
 	told := w.emitted("identity")
-	if want := `"kind":"expired"`; !strings.Contains(told, want) || strings.Contains(told, `"idle"`) {
+	if !strings.Contains(told, `"kind":"expired"`) || strings.Contains(told, `"idle"`) {
 		t.Errorf("identity topic: %s", told)
 	}
 	w.pass(30 * day)
@@ -212,8 +212,8 @@ func TestIdleCookies(t *testing.T) {
 	}
 }
 
-// TestTakeOutDataset: a dataset may leave the configuration once everything that it said is deleted,
-// and nothing came since.
+// TestTakeOutDataset: a dataset may leave the configuration once everything that it said is
+// deleted, and nothing came since.
 func TestTakeOutDataset(t *testing.T) {
 	w := newWorld(t, 1)
 	defer func() { w.close() }()

@@ -3,7 +3,8 @@ package profile
 import "slices"
 
 // Drop takes away, as if it had never been said, what bears one of the given stamps: leaves,
-// unsets, edits and the floor. It reports whether f changed. Nothing that stays may have met what goes.
+// unsets, edits and the floor. It reports whether f changed. Nothing that stays may have met what
+// goes.
 func (f *Fragment) Drop(gone func(Stamp) bool) (changed bool) {
 	if !f.Floor.IsZero() && gone(f.Floor) {
 		f.Floor, changed = Stamp{}, true
