@@ -21,6 +21,16 @@ type eraseArgs struct {
 	// Scan has all identities of the class looked at, for those whose hash says that they were
 	// erased: what another store had erased, and told.
 	Scan bool `json:"scan,omitempty"`
+	// Suppress has newer data removed too.
+	Suppress bool `json:"suppress,omitempty"`
+}
+
+// reach is the stamp below which an erasure removes what is stored: with suppress, everything.
+func reach(floor profile.Stamp, suppress bool) profile.Stamp {
+	if suppress {
+		floor.Time = math.MaxInt64
+	}
+	return floor
 }
 
 // erase removes all identities of a cluster with everything that is stored of them, and keeps their
@@ -37,7 +47,8 @@ func (sh *Shard) erase(op *operation) error {
 			return err
 		}
 		op.hashes = append(op.hashes, sh.hash(p))
-		if err := sh.raiseErased(sh.hash(p), op.floor(), op.Suppress); err != nil {
+		floor := profile.Later(op.floor(), p.row.Floor) // that of a deletion of a later time stays
+		if err := sh.raiseErased(sh.hash(p), floor, op.Suppress); err != nil {
 			return err
 		}
 		if p.known {
@@ -54,7 +65,8 @@ func (sh *Shard) erase(op *operation) error {
 	if err != nil || len(rest) == 0 {
 		return err
 	}
-	return sh.startJob(op, jobErase, eraseArgs{Class: op.Class, Identities: rest})
+	return sh.startJob(op, jobErase, eraseArgs{Class: op.Class, Identities: rest,
+		Suppress: op.Suppress})
 }
 
 // toErase lists the identities that an erasure acts on: those of the cluster, but for those whose
@@ -93,12 +105,13 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 		return nil, nil
 	}
 	cluster := people[0].row.Cluster
-	if err := sh.unbind(people, op.floor(), op.why); err != nil {
+	floor := reach(op.floor(), op.Suppress)
+	if err := sh.unbind(people, floor, op.why); err != nil {
 		return nil, err
 	}
 	budget := purgeLimit
 	for _, p := range people {
-		e := &erasure{sh: sh, p: p, floor: op.floor(), why: op.why, limit: budget}
+		e := &erasure{sh: sh, p: p, floor: floor, why: op.why, limit: budget}
 		done, err := e.step()
 		if err != nil {
 			return nil, err
@@ -412,7 +425,8 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 		if !p.known {
 			continue
 		}
-		floor := profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64, Pos: job.Cause}
+		floor := reach(profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64,
+			Pos: job.Cause}, args.Suppress)
 		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit}
 		ended, err := e.step()
 		if err != nil {

@@ -89,10 +89,11 @@ func (sh *Shard) eraseFound(job *store.Job, p *person, limit int) error {
 		return err
 	}
 	why := cause{job.Cause, row.Floor.Time - 1, ControlName}
-	if err := sh.unbind([]*person{p}, row.Floor, why); err != nil {
+	floor := reach(row.Floor, row.Suppress)
+	if err := sh.unbind([]*person{p}, floor, why); err != nil {
 		return err
 	}
-	e := &erasure{sh: sh, p: p, floor: row.Floor, why: why, limit: limit}
+	e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit}
 	done, err := e.step()
 	job.Done += uint64(e.removed.sum())
 	if err == nil && !done {
