@@ -45,12 +45,7 @@ func (h *handler) postBackup(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	control := http.NewResponseController(w)
-	// A large store takes longer than answers may, otherwise.
-	err = errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		h.log.Warn("a backup may take longer than its answer", "error", err)
-	}
+	h.takeTime(w)
 	backup, err := h.backend.Backup(r.Context(), name)
 	if err != nil {
 		h.refuseBackup(w, err)

@@ -101,6 +101,39 @@ func (c *Client) Control(ctx context.Context, id string) ([]byte, error) {
 	return c.get(ctx, controlPath+"/"+url.PathEscape(id))
 }
 
+// DryRun returns what a control record would remove as JSON. Nothing is written.
+func (c *Client) DryRun(ctx context.Context, record []byte) ([]byte, error) {
+	return c.post(ctx, controlPath+"?dry_run=true", record)
+}
+
+// Verify has the daemon compact its store and look for the values of identities, NAMESPACE:VALUE,
+// and returns where they are. It waits for as long as that takes.
+func (c *Client) Verify(ctx context.Context, class string, ids []string) ([]StoreTrace, error) {
+	order, err := json.Marshal(verifyOrder{Class: class, Identities: ids})
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.post(ctx, verifyPath, order)
+	if err != nil {
+		return nil, err
+	}
+	var answer verifyAnswer
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("reading the answer of the daemon at %s: %w", c.base, err)
+	}
+	return answer.Store, nil
+}
+
+// post sends JSON, and waits for as long as the answer takes.
+func (c *Client) post(ctx context.Context, path string, body []byte) ([]byte, error) {
+	request, err := c.request(ctx, http.MethodPost, path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return c.answer(c.do(c.slow, request))
+}
+
 // Status returns the daemon's status as JSON.
 func (c *Client) Status(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/status") }
 
@@ -111,12 +144,7 @@ func (c *Client) Backup(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	request, err := c.request(ctx, http.MethodPost, backupPath, bytes.NewReader(order))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	return c.answer(c.do(c.slow, request))
+	return c.post(ctx, backupPath, order)
 }
 
 // ExportQuery says which profiles to export and how.

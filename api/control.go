@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"selfsame/pipeline"
 	"selfsame/store"
 )
 
@@ -49,6 +50,11 @@ type controlCause struct {
 // postControl checks a control record and writes it to the control topic, where the pipeline finds
 // it as it finds those of others.
 func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
+	dry, err := dryRunAsked(r)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	body, ok := readJSON(w, r, h.backend.Model.Limits.RecordBytes)
 	if !ok {
 		return
@@ -63,6 +69,10 @@ func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	if dry {
+		h.dryRun(w, r, record)
+		return
+	}
 	if err := h.backend.Control(r.Context(), id, record); err != nil {
 		h.log.Error("writing to the control topic", "error", err)
 		writeError(w, http.StatusServiceUnavailable,
@@ -70,6 +80,58 @@ func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusAccepted, controlAnswer{ID: id})
+}
+
+// dryRunAsked reads the one parameter that the path takes.
+func dryRunAsked(r *http.Request) (bool, error) {
+	if r.URL.RawQuery == "" {
+		return false, nil
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || len(values) != 1 || len(values["dry_run"]) != 1 ||
+		values.Get("dry_run") != "true" && values.Get("dry_run") != "false" {
+		return false, errors.New("the only parameter is dry_run=true")
+	}
+	return values.Get("dry_run") == "true", nil
+}
+
+// dryRunAnswer is the body of POST /v1/control?dry_run=true.
+type dryRunAnswer struct {
+	Op         pipeline.ControlOp `json:"op"`
+	Class      string             `json:"class"`
+	Identities []string           `json:"identities"` // that it would act on
+	Removed    controlRemoved     `json:"removed"`
+}
+
+// dryRun tells what a control record would remove. Nothing is written.
+func (h *handler) dryRun(w http.ResponseWriter, r *http.Request, record []byte) {
+	h.takeTime(w)
+	found, err := h.backend.Lookup.DryRun(r.Context(), record, time.Now())
+	var query *pipeline.QueryError
+	var rejection *pipeline.Rejection
+	switch {
+	case errors.As(err, &query), errors.As(err, &rejection):
+		writeError(w, http.StatusBadRequest, err.Error())
+	case err != nil:
+		h.log.Error("trying a control record", "error", err)
+		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
+	default:
+		answer := dryRunAnswer{Op: found.Op, Class: found.Class, Identities: []string{},
+			Removed: controlRemoved{found.Fragments, found.Events, found.Links}}
+		for _, id := range found.Identities {
+			answer.Identities = append(answer.Identities, id.String())
+		}
+		writeJSON(w, http.StatusOK, answer)
+	}
+}
+
+// takeTime lets an answer take longer than others may.
+func (h *handler) takeTime(w http.ResponseWriter) {
+	control := http.NewResponseController(w)
+	err := errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		h.log.Warn("an answer may take longer than it has", "error", err)
+	}
 }
 
 // readJSON reads the body of a request that changes something, or refuses it. Only JSON by name is

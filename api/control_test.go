@@ -96,3 +96,54 @@ func TestControlRefused(t *testing.T) {
 		t.Errorf("without Kafka: %d %s", code, body)
 	}
 }
+
+// TestDryRun: the answer says what would be removed, and nothing is sent.
+func TestDryRun(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	const erase = `{"op":"erase","identities":["crm:1"]}`
+	code, body := w.postTo(controlPath+"?dry_run=true", Options{}, erase)
+	want := `"removed":{"fragments":1,"events":0,"links":1}`
+	if code != 200 || !strings.Contains(body, want) || !strings.Contains(body, `"crm:1"`) {
+		t.Errorf("%d %s", code, body)
+	}
+	for _, query := range []string{"?dry_run=1", "?x=1", "?dry_run=true&dry_run=true"} {
+		if code, body := w.postTo(controlPath+query, Options{}, erase); code != 400 {
+			t.Errorf("%s: %d %s", query, code, body)
+		}
+	}
+	code, body = w.postTo(controlPath+"?dry_run=true", Options{}, `{"op":"remerge"}`)
+	if code != 400 || !strings.Contains(body, "no dry run") {
+		t.Errorf("remerge: %d %s", code, body)
+	}
+	if len(w.controlled) > 0 {
+		t.Errorf("sent: %v", w.controlled)
+	}
+}
+
+// TestVerify: values are found in the store until they are erased; in this world nothing takes what
+// is to be published out of the outbox.
+func TestVerify(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	email := "email:" + "ann@example.org"
+	order := `{"identities":["` + email + `"]}`
+	code, body := w.postTo(verifyPath, Options{}, order)
+	if code != 200 || !strings.Contains(body, `"fragment":1`) ||
+		!strings.Contains(body, `"identity":"`+email+`"`) {
+		t.Errorf("before: %d %s", code, body)
+	}
+	if code, body := w.post(Options{}, `{"op":"erase","identities":["crm:1"]}`); code != 202 {
+		t.Fatalf("%d %s", code, body)
+	}
+	code, body = w.postTo(verifyPath, Options{}, order)
+	if code != 200 || !strings.Contains(body, `"rows":{"outbox":`) {
+		t.Errorf("after: %d %s", code, body)
+	}
+	for _, wrong := range []string{`{}`, `[]`, `{"identities":["x"]}`, `{"identities":["x:y"]}`,
+		`{"class":"x","identities":["crm:1"]}`, `{"ids":["crm:1"]}`} {
+		if code, body := w.postTo(verifyPath, Options{}, wrong); code != 400 {
+			t.Errorf("%s: %d %s", wrong, code, body)
+		}
+	}
+}

@@ -48,7 +48,8 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 		provenancePath + "/": h.provenanceByPath,
 		graphPath + "/":      h.graphByPath,
 		controlPath + "/":    bare(h.controlByID)}
-	h.post = map[string]http.HandlerFunc{controlPath: bare(h.postControl),
+	h.post = map[string]http.HandlerFunc{controlPath: h.postControl,
+		verifyPath: bare(h.postVerify),
 		backupPath: bare(h.postBackup), simulatePath: bare(h.simulate),
 		previewPath: bare(h.preview)}
 	if o.Pprof {

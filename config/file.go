@@ -99,6 +99,7 @@ type limitsFile struct {
 type entity struct {
 	Namespaces    []namespace       `yaml:"namespaces"`
 	MaxIdentities *int              `yaml:"max_identities"`
+	Pseudonymous  *Duration         `yaml:"pseudonymous_retention"`
 	Policies      map[string]policy `yaml:"policies"`
 	Topics        entityTopics      `yaml:"topics"`
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"time"
 
 	"selfsame/pipeline"
 	"selfsame/profile"
@@ -53,6 +54,13 @@ func (c *Config) buildEntity(p *problems, name string) *pipeline.Entity {
 		p.add(append(path, "topics"), "identity and assignment must name topics")
 	}
 	e.Rules = buildRules(p, path, f)
+	if f.Pseudonymous != nil {
+		e.PseudonymousRetention = time.Duration(*f.Pseudonymous)
+		if e.PseudonymousRetention == 0 {
+			p.add(append(path, "pseudonymous_retention"),
+				"must be more than 0; leave it out to keep cookies and devices for ever")
+		}
+	}
 	c.buildPolicies(p, e, f)
 	return e
 }

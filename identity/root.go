@@ -90,3 +90,9 @@ func (r *Rules) Root(members []Member) profile.Identity {
 		)
 	}).ID
 }
+
+// Fingerprint stands for an identity where its value must not be: a keyed hash that no profile id
+// ever equals but by chance. It is on disk and in topics: the computation never changes.
+func Fingerprint(key []byte, class string, id profile.Identity) [16]byte {
+	return NewProfileID(key, "\x00fingerprint\x00"+class, id)
+}

@@ -124,6 +124,9 @@ func common(a, b []profile.Identity) []profile.Identity {
 func (sh *Shard) announce(change *graphChange, why cause) error {
 	entity := sh.model.Entity(change.class)
 	for _, event := range change.events() {
+		if sh.quiet {
+			break
+		}
 		sh.noteMoves(change.class, &event, why)
 		value := renderGraphEvent(change.class, &event, why)
 		sh.entries = append(sh.entries, sh.recordEntry(entity.IdentityTopic, &store.OutRecord{

@@ -28,9 +28,15 @@ type auditEntry struct {
 	Wanted     string          `json:"wanted,omitempty"`
 	Found      string          `json:"found,omitempty"`
 	Identities []auditIdentity `json:"identities,omitempty"` // that it acted on
+	Hashes     []string        `json:"hashes,omitempty"`     // likewise, of those that were erased
+	Suppress   bool            `json:"suppress,omitempty"`
 	Removed    *auditRemoved   `json:"removed,omitempty"`
 	Job        string          `json:"job,omitempty"`
 	Note       string          `json:"note,omitempty"`
+
+	From  string         `json:"from,omitempty"` // of a range of times
+	Until string         `json:"until,omitempty"`
+	Cut   []auditCutPart `json:"cut,omitempty"` // up to where it acted, of one by position
 
 	Dataset   string  `json:"dataset,omitempty"`
 	Topic     string  `json:"topic,omitempty"` // the input topic
@@ -95,6 +101,10 @@ func causeOf(p profile.Position) *auditCause {
 func (sh *Shard) auditOperation(op *operation) {
 	e := auditOf(op.ID, auditApplied, &op.row)
 	e.Note, e.Dataset = op.Note, op.Dataset
+	if controlForms()[op.Op].span {
+		e.From, e.Until = op.From, op.Until
+	}
+	e.Cut, e.Hashes, e.Suppress = auditCut(op.cut), hexOf(op.hashes), op.Suppress
 	for _, id := range op.affected {
 		e.Identities = append(e.Identities, auditIdentity(id))
 	}

@@ -41,6 +41,10 @@ func (sh *Shard) announceChange(policy *PolicyTopic, u unsettled, was, next *sto
 		Version: next.Version}
 	if was != nil {
 		c.Previous = was.Version
+	}
+	if was != nil && u.dirty.hushed {
+		c.Whole = true
+	} else if was != nil {
 		if old, err = sh.before(e, policy, u); err != nil {
 			return err
 		}

@@ -27,6 +27,10 @@ const (
 	ControlResetHub       ControlOp = "reset_hub"       // a hub links again, from nothing
 	ControlDeleteProfile  ControlOp = "delete_profile"  // all data of a cluster
 	ControlDeleteFragment ControlOp = "delete_fragment" // of one record dataset and identity
+	ControlDeleteEvents   ControlOp = "delete_events"   // of one event dataset and identity
+	ControlDeleteDataset  ControlOp = "delete_dataset"  // all that a dataset ever said
+	ControlErase          ControlOp = "erase"           // a person, without trace
+	ControlLiftDelete     ControlOp = "lift_delete"     // let come back what was deleted
 	ControlRemerge        ControlOp = "remerge"         // merge all profiles of a class anew
 	ControlPauseDataset   ControlOp = "pause_dataset"   // stop reading its topic
 	ControlResumeDataset  ControlOp = "resume_dataset"  // read it again
@@ -35,7 +39,8 @@ const (
 // ControlOps lists all operations.
 func ControlOps() []ControlOp {
 	return []ControlOp{ControlLink, ControlForbidLink, ControlUnlink, ControlBlockValue,
-		ControlResetHub, ControlDeleteProfile, ControlDeleteFragment, ControlRemerge,
+		ControlResetHub, ControlDeleteProfile, ControlDeleteFragment, ControlDeleteEvents,
+		ControlDeleteDataset, ControlErase, ControlLiftDelete, ControlRemerge,
 		ControlPauseDataset, ControlResumeDataset}
 }
 
@@ -66,8 +71,13 @@ type Control struct {
 	// From is where resume_dataset goes on: where it stopped when absent; "rewind" at the start of
 	// the log; "skip" past what is missing.
 	From string `json:"from,omitempty"`
+	// Until ends the range of times of delete_events, which From begins; RFC 3339. From is in it,
+	// Until is not; without one the range is open.
+	Until string `json:"until,omitempty"`
 	// All makes remerge emit every profile, not only those that changed.
 	All bool `json:"all,omitempty"`
+	// Suppress makes erase turn away newer data too.
+	Suppress bool `json:"suppress,omitempty"`
 	// Note is for whoever reads the audit topic.
 	Note string `json:"note,omitempty"`
 }
@@ -174,7 +184,8 @@ type controlForm struct {
 	identities int
 	dataset    bool
 	lift, all  bool // may be given
-	from       bool // may be given
+	from, span bool // From may be given, as a place or as a time
+	suppress   bool // may be given
 	removes    bool // counts what it removes
 }
 
@@ -187,6 +198,10 @@ func controlForms() map[ControlOp]controlForm {
 		ControlResetHub:       {identities: 1, removes: true},
 		ControlDeleteProfile:  {identities: 1, removes: true},
 		ControlDeleteFragment: {identities: 1, dataset: true, removes: true},
+		ControlDeleteEvents:   {identities: 1, dataset: true, span: true, removes: true},
+		ControlDeleteDataset:  {dataset: true, removes: true},
+		ControlErase:          {identities: 1, suppress: true, removes: true},
+		ControlLiftDelete:     {identities: 1},
 		ControlRemerge:        {all: true},
 		ControlPauseDataset:   {dataset: true},
 		ControlResumeDataset:  {dataset: true, from: true},
@@ -205,21 +220,33 @@ func (c *controlInput) bind(m *Model) *Rejection {
 			strconv.Itoa(len(c.Identities)))
 	case c.Lift && !form.lift:
 		return wrongControl("lift", "nothing here", "true")
+	case c.Suppress && !form.suppress:
+		return wrongControl("suppress", "nothing here", "true")
 	case c.All && !form.all:
 		return wrongControl("all", "nothing here", "true")
-	case c.From != "" && !form.from:
+	case c.From != "" && !form.from && !form.span:
 		return wrongControl("from", "nothing here", "a text")
-	case c.From != "" && c.From != fromRewind && c.From != fromSkip:
+	case c.Until != "" && !form.span:
+		return wrongControl("until", "nothing here", "a text")
+	case c.From != "" && form.from && c.From != fromRewind && c.From != fromSkip:
 		return wrongControl("from", fromRewind+" or "+fromSkip, "another text")
 	case c.Dataset == "" && form.dataset:
 		return wrongControl("dataset", "the name of a dataset", "none")
 	case c.Dataset != "" && !form.dataset:
 		return wrongControl("dataset", "nothing here", "a name")
 	}
+	if form.span {
+		if rejection := c.checkRange(); rejection != nil {
+			return rejection
+		}
+	}
 	return c.bindNames(m, form)
 }
 
 func (c *controlInput) bindNames(m *Model, form controlForm) *Rejection {
+	if ds := m.Dataset(c.Dataset); c.Class == "" && ds != nil && form.dataset {
+		c.Class = ds.Entity
+	}
 	if c.Class == "" {
 		c.Class = "profile"
 	}
@@ -231,12 +258,8 @@ func (c *controlInput) bindNames(m *Model, form controlForm) *Rejection {
 		if c.dataset = m.Dataset(c.Dataset); c.dataset == nil {
 			return wrongControl("dataset", "a dataset of the configuration", "another")
 		}
-		if c.Op == ControlDeleteFragment &&
-			(c.dataset.Class != ClassRecord || c.dataset.Entity != c.Class) {
-			return wrongControl("dataset", "a record dataset of the class", "another")
-		}
-		if c.dataset.Retired && c.Op != ControlDeleteFragment {
-			return wrongControl("dataset", "a dataset that is read", "a retired one")
+		if rejection := c.checkDataset(form); rejection != nil {
+			return rejection
 		}
 	}
 	for _, text := range c.Identities {
@@ -247,6 +270,22 @@ func (c *controlInput) bindNames(m *Model, form controlForm) *Rejection {
 		c.ids = append(c.ids, id)
 	}
 	return c.checkPair(entity.Rules)
+}
+
+// checkDataset checks whether the operation can be about the dataset.
+func (c *controlInput) checkDataset(form controlForm) *Rejection {
+	ds := c.dataset
+	switch {
+	case c.Op == ControlDeleteFragment && (ds.Class != ClassRecord || ds.Entity != c.Class):
+		return wrongControl("dataset", "a record dataset of the class", "another")
+	case c.Op == ControlDeleteEvents && (ds.Class != ClassEvent || ds.Entity != c.Class):
+		return wrongControl("dataset", "an event dataset of the class", "another")
+	case c.Op == ControlDeleteDataset && ds.Entity != c.Class:
+		return wrongControl("dataset", "a dataset of the class", "another")
+	case ds.Retired && !form.removes:
+		return wrongControl("dataset", "a dataset that is read", "a retired one")
+	}
+	return nil
 }
 
 // checkPair checks what an operation on two identities needs.

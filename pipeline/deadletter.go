@@ -23,7 +23,8 @@ const (
 )
 
 // reject sends a record to the dead-letter topic as it came. Only what exceeds the limit of record
-// size is left out: the record's place is named, where it still is.
+// size is left out: the record's place is named, where it still is. Of somebody who was erased
+// nothing but the place is told.
 func (sh *Shard) reject(in *Input) {
 	r := &in.Record
 	out := &store.OutRecord{Key: r.Key, Value: r.Value}
@@ -38,6 +39,9 @@ func (sh *Shard) reject(in *Input) {
 		if len(r.Key) <= maxDeadKey {
 			out.Key = r.Key
 		}
+	}
+	if in.Reject.Reason == ReasonErased {
+		out = &store.OutRecord{}
 	}
 	out.Headers = append(out.Headers, deadHeaders(in)...)
 	entry := sh.recordEntry(sh.model.DeadLetterTopic, out)

@@ -50,7 +50,7 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 		if err != nil {
 			return nil, err
 		}
-		if row == nil {
+		if row == nil || row.Erasing {
 			continue
 		}
 		g.events = append(g.events, row.Events...)

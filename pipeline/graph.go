@@ -14,12 +14,19 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 	}
 	switch {
 	case !p.known:
-		p.known = true
 		p.row.FirstSeen = why.time
+		anew, err := sh.beginAnew(p)
+		if err != nil {
+			return err
+		}
+		p.known = true
+		sh.awaitIdle(p, why.time)
 		p.row.Generation = sh.state.generations[class].number
 		sh.state.touch(p)
 		own := sh.ownID(p)
-		sh.state.born(sh.model.Entity(class), own)
+		if !anew {
+			sh.state.born(sh.model.Entity(class), own)
+		}
 		return sh.assignCluster(class, assigned{own, []profile.Identity{id}}, why)
 	case why.time < p.row.FirstSeen:
 		p.row.FirstSeen = why.time

@@ -109,11 +109,15 @@ func (sh *Shard) begin(c *Chunk) {
 // the append times of the log as it is read, as at first.
 func (sh *Shard) move(c *Chunk, now int64) {
 	p := sh.position(c.TP)
-	maxTime := p.row.MaxTime
+	next := store.Position{Next: c.Next, MaxTime: p.row.MaxTime, Topic: c.Topic,
+		Generation: c.Generation, Reached: p.row.Consumed(), Former: p.row.Former}
 	if c.Next < p.row.Next {
-		maxTime = 0
+		next.MaxTime = 0
 	}
-	p.row = store.Position{Next: c.Next, MaxTime: maxTime, Topic: c.Topic, Generation: c.Generation}
+	if c.Topic != p.row.Topic && !c.Topic.IsZero() && !p.row.Topic.IsZero() {
+		next.Reached, next.Former = 0, max(p.row.Former, p.row.Consumed())
+	}
+	p.row = next
 	p.dirty = true
 	lost := unread(c.Break, c.Next)
 	sh.counts.inputLost(c.TP.Topic, lost)

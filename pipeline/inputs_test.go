@@ -80,7 +80,7 @@ func TestMove(t *testing.T) {
 	back := pipeline.Chunk{TP: crm0, Kind: pipeline.ChunkMove, From: 5, Next: 2,
 		Topic: store.TopicID{1}, Break: store.Break{Case: store.CaseTruncated, Next: 5, End: 2}}
 	w.apply(back)
-	want := store.Position{Next: 2, Topic: store.TopicID{1}}
+	want := store.Position{Next: 2, Topic: store.TopicID{1}, Reached: 5}
 	if p := w.stored(); p != want || was.MaxTime == 0 {
 		t.Errorf("set back: %+v", p)
 	}

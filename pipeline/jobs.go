@@ -17,11 +17,18 @@ const (
 	jobRemerge = "remerge" // merge all profiles of a class anew
 	jobPurge   = "purge"   // remove the events below the floors of some identities
 	jobClear   = "clear"   // remove the links of an identity
+	jobTrim    = "trim"    // remove the events of one dataset and identity, by position
+	jobDrop    = "drop"    // remove what a dataset said, by position
+	jobErase   = "erase"   // remove what is stored of identities
+	jobRetain  = "retain"  // look at every identity again, under other retentions
 	jobReform  = "reform"  // decide all clusters of a class again, under other rules
 )
 
 // JobKinds lists the kinds of job.
-func JobKinds() []string { return []string{jobRemerge, jobPurge, jobClear, jobReform, jobPolicy} }
+func JobKinds() []string {
+	return []string{jobRemerge, jobPurge, jobClear, jobTrim, jobDrop, jobErase, jobRetain,
+		jobReform, jobPolicy}
+}
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
 // not wait for it.
@@ -70,6 +77,15 @@ func (sh *Shard) startJob(op *operation, kind string, args any) error {
 	return nil
 }
 
+// causeOf is what a job does something for.
+func (sh *Shard) causeOf(job *store.Job) (cause, error) {
+	row, err := sh.state.appliedOf(job.ID)
+	if err != nil || row == nil {
+		return cause{job.Cause, job.Created, ControlName}, err
+	}
+	return cause{job.Cause, row.Time, ControlName}, nil
+}
+
 // runJob takes one bounded step of the job whose turn it is.
 func (sh *Shard) runJob(busy bool, now int64) error {
 	if len(sh.jobs) == 0 {
@@ -113,6 +129,30 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepClear(job, args, limit)
+	case jobTrim:
+		var args trimArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepTrim(job, args, limit)
+	case jobDrop:
+		var args dropArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepDrop(job, args, limit)
+	case jobRetain:
+		var args retainArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepRetain(job, args, limit)
+	case jobErase:
+		var args eraseArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepErase(job, args, limit)
 	case jobReform:
 		var args reformArgs
 		if err := json.Unmarshal(job.Args, &args); err != nil {
@@ -132,6 +172,7 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 // finishJob keeps a finished job for a while, and completes the record of its operation.
 func (sh *Shard) finishJob(job *store.Job, now int64) error {
 	job.State, job.Finished, job.Total = store.JobDone, now, job.Done
+	job.Args, job.Cursor = nil, nil // they can name identities
 	sh.counts.jobsDone++
 	sh.setTimer(store.Timer{At: now + int64(jobRetention), Kind: timerForgetJob, Key: job.ID})
 	row, err := sh.state.appliedOf(job.ID)
@@ -140,7 +181,7 @@ func (sh *Shard) finishJob(job *store.Job, now int64) error {
 	}
 	done := *row
 	done.Job = ""
-	switch job.Kind {
+	switch job.Kind { // the others have counted as they went
 	case jobPurge:
 		done.Events += job.Done
 	case jobClear:

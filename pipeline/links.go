@@ -33,11 +33,19 @@ func (sh *Shard) assert(as *assertion) error {
 	if err != nil {
 		return err
 	}
+	key := linkKey{as.class, as.pair[0], as.pair[1]}
+	if n, ends, err := sh.cleanLink(key, l, as.in.cause()); err != nil {
+		return err
+	} else if n > 0 && len(ends) > 0 {
+		if err := sh.decide(as.class, ends, as.in.cause()); err != nil {
+			return err
+		}
+	}
 	before := l.row.Latest()
 	if !assertLink(&l.row, as) {
 		return nil
 	}
-	sh.state.touchLink(linkKey{as.class, as.pair[0], as.pair[1]}, l)
+	sh.state.touchLink(key, l)
 	if before.IsZero() {
 		sh.join(a, b)
 		sh.join(b, a)
@@ -146,7 +154,7 @@ func (sh *Shard) assertCurrent(in *Input) error {
 		return err
 	}
 	said, err := sh.state.said(p, ds.Name)
-	if err != nil || !said.row.Stamp.Before(in.Stamp) {
+	if err != nil || !said.row.Stamp.Before(in.Stamp) && !sh.gone(ds.Name, said.row.Stamp) {
 		return err
 	}
 	var now [][2]profile.Identity
@@ -163,8 +171,8 @@ func (sh *Shard) assertCurrent(in *Input) error {
 		if slices.Contains(now, pair) {
 			continue
 		}
-		as := &assertion{ds.Entity, pair, in.IDs.Primary, in}
-		apart, err := sh.retract(as)
+		by := assertedBy{linkKey{ds.Entity, pair[0], pair[1]}, ds.Name, in.IDs.Primary}
+		apart, err := sh.retract(by, in.cause())
 		if err != nil {
 			return err
 		}
@@ -183,24 +191,31 @@ func (sh *Shard) assertCurrent(in *Input) error {
 	return nil
 }
 
+// assertedBy names what a dataset says about a link under a primary identity.
+type assertedBy struct {
+	link    linkKey
+	dataset string
+	source  profile.Identity
+}
+
 // retract takes an assertion back. ends are those whose clusters are to be decided again.
-func (sh *Shard) retract(as *assertion) (ends []profile.Identity, err error) {
-	a, b, err := sh.ends(as.class, as.pair)
+func (sh *Shard) retract(by assertedBy, why cause) (ends []profile.Identity, err error) {
+	a, b, err := sh.ends(by.link.class, [2]profile.Identity{by.link.a, by.link.b})
 	if err != nil {
 		return nil, err
 	}
-	l, err := sh.state.link(as.class, as.pair[0], as.pair[1])
+	l, err := sh.state.link(by.link.class, by.link.a, by.link.b)
 	if err != nil {
 		return nil, err
 	}
-	i, found := slices.BinarySearchFunc(l.row.Assertions, as.in.Dataset.Name,
-		func(x store.Assertion, name string) int { return x.Compare(name, as.source) })
+	i, found := slices.BinarySearchFunc(l.row.Assertions, by.dataset,
+		func(x store.Assertion, name string) int { return x.Compare(name, by.source) })
 	if !found {
 		return nil, nil
 	}
 	counted := live(l.row.Latest(), a, b) && a.row.Silence|b.row.Silence == 0
 	l.row.Assertions = slices.Delete(slices.Clone(l.row.Assertions), i, i+1)
-	return sh.weakened(linkKey{as.class, as.pair[0], as.pair[1]}, l, counted, as.in.cause())
+	return sh.weakened(by.link, l, counted, why)
 }
 
 // weakened follows up a link that has lost assertions, and counted before. ends are those whose

@@ -14,6 +14,12 @@ func (sh *Shard) stepControl(in *Input, now int64) (Outcome, error) {
 		in.Reject = checkFuture(in.Stamp.Time, sh.appended(in, now), DefaultMaxFuture)
 	}
 	c := in.control
+	if in.Reject == nil {
+		var err error
+		if in.Reject, err = sh.refuseErased(in); err != nil {
+			return Rejected, err
+		}
+	}
 	if in.Reject != nil {
 		sh.reject(in)
 		sh.auditRefused(in)
@@ -44,7 +50,10 @@ type operation struct {
 	why      cause
 	now      int64
 	row      store.Applied
-	affected []profile.Identity // whom it acted on
+	affected []profile.Identity // whom it acted on, as the audit topic tells
+	members  []profile.Identity // the same, where the audit topic must not tell all
+	cut      *store.Cut         // up to where it acts, of one that acts by position
+	hashes   []store.Hash       // whom it acted on where that must not be told
 }
 
 // floor is the stamp below which lies everything that is not newer than the operation.
@@ -54,6 +63,12 @@ func (op *operation) floor() profile.Stamp {
 }
 
 func (sh *Shard) perform(op *operation) error {
+	switch op.Op { // these must not make known whom they name
+	case ControlErase:
+		return sh.erase(op)
+	case ControlLiftDelete:
+		return sh.liftDelete(op)
+	}
 	for _, id := range op.ids {
 		if err := sh.meet(op.Class, id, op.why); err != nil {
 			return err
@@ -73,6 +88,10 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
 		return sh.deleteFragment(op)
+	case ControlDeleteEvents:
+		return sh.deleteEvents(op)
+	case ControlDeleteDataset:
+		return sh.deleteDataset(op)
 	case ControlPauseDataset:
 		sh.pauseInput(op.dataset.Topic, pauseReason(op), op.now)
 	case ControlResumeDataset:
@@ -98,8 +117,12 @@ func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
 	if err != nil || p.known {
 		return err
 	}
-	p.known = true
 	p.row.FirstSeen = store.NeverSeen
+	if _, err := sh.beginAnew(p); err != nil {
+		return err
+	}
+	p.known = true
+	sh.awaitIdle(p, why.time)
 	p.row.Generation = sh.state.generations[class].number
 	sh.state.touch(p)
 	return sh.assign(class, [][]profile.Identity{{id}}, why)
@@ -250,17 +273,7 @@ func (sh *Shard) raiseFloor(op *operation, p *person) error {
 		if err != nil {
 			return err
 		}
-		visible := f.Visible()
-		if !f.Join(&profile.Fragment{Floor: floor}) {
-			continue
-		}
-		f.dirty = true
-		if visible && !f.Visible() {
-			op.row.Fragments++
-		}
-		if len(f.Leaves) == 0 && !p.row.Floor.Before(f.Floor) {
-			sh.state.dropFragment(p, dataset) // the identity's own floor says all that it says
-		}
+		sh.sinkFragment(op, p, dataset, f)
 	}
 	sh.markDirty(p, op.why)
 	return nil
@@ -272,7 +285,7 @@ func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err e
 		return 0, false, nil
 	}
 	var refs []store.EventRef
-	err = sh.state.events(p, p.row.Floor.Time-1, func(ref store.EventRef) bool {
+	err = sh.state.events(p, math.MinInt64, p.row.Floor.Time-1, func(ref store.EventRef) bool {
 		if len(refs) == limit {
 			more = true
 			return false
@@ -288,7 +301,7 @@ func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err e
 		if err != nil {
 			return 0, more, err
 		}
-		e.row.Hidden = true
+		sh.hide(p, &e.row, true)
 		sh.state.touchEventID(ref.Dataset, ref.ID, e)
 		sh.state.setEvent(ref, nil)
 	}
@@ -319,22 +332,32 @@ func (sh *Shard) deleteFragment(op *operation) error {
 	if err != nil {
 		return err
 	}
-	f, err := sh.state.fragment(p, op.Dataset)
+	f, err := sh.fragment(p, op.Dataset, op.why)
 	if err != nil {
 		return err
 	}
+	floor := op.floor()
+	err = sh.state.changeFloors(p, op.Dataset, func(row *store.DataFloors) {
+		row.Fragment = profile.Later(row.Fragment, floor)
+	})
+	if err != nil {
+		return err
+	}
+	sh.sinkFragment(op, p, op.Dataset, f)
+	sh.markDirty(p, op.why)
+	return nil
+}
+
+// sinkFragment removes what a fragment holds that is not newer than the operation.
+func (sh *Shard) sinkFragment(op *operation, p *person, dataset string, f *fragment) {
 	visible := f.Visible()
-	if !f.Join(&profile.Fragment{Floor: op.floor()}) {
-		return nil
+	if !f.Sink(op.floor()) {
+		return
 	}
 	if visible && !f.Visible() {
 		op.row.Fragments++
 	}
-	f.dirty = true
-	p.row.Fragments = insertName(p.row.Fragments, op.Dataset)
-	sh.state.touch(p)
-	sh.markDirty(p, op.why)
-	return nil
+	sh.keepFragment(p, dataset, f)
 }
 
 func texts(ids []profile.Identity) []string {

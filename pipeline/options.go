@@ -126,12 +126,15 @@ type PolicyTopic struct {
 // Entity is an entity class: what profiles there are, how they are linked and merged, and where
 // they go.
 type Entity struct {
-	Name            string
-	Rules           *identity.Rules
-	Policies        []PolicyTopic
-	Leaving         []PolicyTopic // gone from the configuration; set by AdoptPolicies
-	IdentityTopic   string        // what happened to the graph
-	AssignmentTopic string        // compacted: identity -> profile id
+	Name  string
+	Rules *identity.Rules
+	// PseudonymousRetention is how long cookies and devices may be idle that nothing ties to
+	// anything else; 0 keeps them for ever.
+	PseudonymousRetention time.Duration
+	Policies              []PolicyTopic
+	Leaving               []PolicyTopic // gone from the configuration; set by AdoptPolicies
+	IdentityTopic         string        // what happened to the graph
+	AssignmentTopic       string        // compacted: identity -> profile id
 
 	// Union is the union schema of the class's record datasets, which knows what is deprecated; nil
 	// where nothing is.
@@ -274,7 +277,7 @@ func (m *Model) OutputTopics() []string {
 func (m *Model) names() []string {
 	names := append(m.ConsumedTopics(), m.OutputTopics()...)
 	names = append(names, timerKinds()...)
-	names = append(names, RulesName)
+	names = append(names, RulesName, retentionName)
 	for _, e := range m.Entities {
 		names = append(names, e.Name)
 		names = append(names, e.Rules.Names()...)

@@ -25,6 +25,7 @@ const (
 	ReasonTooLarge         Reason = "too_large"         // over a limit of size
 	ReasonUnknownDataset   Reason = "unknown_dataset"   // no dataset, or none of that name here
 	ReasonBadOperation     Reason = "bad_operation"     // unknown, or not possible here
+	ReasonErased           Reason = "erased"            // it is of somebody who was erased since
 )
 
 // Reasons lists all reason codes.
@@ -33,6 +34,7 @@ func Reasons() []Reason {
 		ReasonMalformed, ReasonUnknownSchema, ReasonSchemaViolation, ReasonMissingIdentity,
 		ReasonInvalidIdentity, ReasonIdentityConflict, ReasonBadTimestamp, ReasonFutureTimestamp,
 		ReasonTooOld, ReasonTooLarge, ReasonUnknownDataset, ReasonBadOperation,
+		ReasonErased,
 	}
 }
 

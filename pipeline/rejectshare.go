@@ -68,6 +68,9 @@ func (sh *Shard) noteReject(in *Input, now int64) bool {
 		w = &rejectWindow{last: make([]Reason, ds.RejectedWindow)}
 		sh.windows[ds.Name] = w
 	}
+	if in.Reject != nil && in.Reject.Reason == ReasonErased {
+		return false // it says nothing about the source
+	}
 	var reason Reason
 	if in.Reject != nil {
 		reason = in.Reject.Reason

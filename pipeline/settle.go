@@ -30,6 +30,8 @@ type dirtyCluster struct {
 	time  int64            // the greatest time of the records that touched it
 	root  profile.Identity // of a cluster that ceased to exist: who to ask for the survivor
 	again bool             // emit it also when it did not change
+	// hushed: the change topic is not told what it was.
+	hushed bool
 }
 
 // touched notes that a record, or what else has a cause, touched it.

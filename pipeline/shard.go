@@ -44,7 +44,8 @@ type Shard struct {
 	windows   map[string]*rejectWindow // by dataset
 	board     *board
 
-	blocked map[personKey]bool // values that operators have blocked
+	blocked map[personKey]bool     // values that operators have blocked
+	cuts    map[string]*datasetCut // by dataset
 
 	jobs   []*store.Job // that are running; the first has its turn
 	timers timers
@@ -63,10 +64,15 @@ type Shard struct {
 	aloneOrder    []personKey
 	ending        []ended // profiles of policies that are leaving
 
-	// recalled is on which identities deletions had acted before the input was consumed again, by
-	// the id of the control record. It is set before anything is applied.
-	recalled map[string][]profile.Identity
-	repeats  atomic.Bool // input is consumed again, and publishing waits for that
+	// recalled is what deletions had acted on before the input was consumed again. It is set before
+	// anything is applied.
+	recalled recalled
+	// newRetentions are those under which timers are set from this commit on; nil: those of before.
+	newRetentions []byte
+	expiries      int // events that this commit has removed because they expired
+	erasures      erasures
+	quiet         bool        // the identity topic is not told what happens to the graph
+	repeats       atomic.Bool // input is consumed again, and publishing waits for that
 
 	retired struct {
 		sync.Mutex
@@ -126,9 +132,10 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 		alone:  map[personKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
-		values: values, blocked: map[personKey]bool{},
+		values: values, blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
 	}
-	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(), sh.loadTotals())
+	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(),
+		sh.loadTotals(), sh.loadRetentions())
 }
 
 // loadInputs reads how far the input topics have been consumed, and which of them are read. Of
@@ -155,6 +162,9 @@ func (sh *Shard) loadInputs() error {
 func (sh *Shard) loadBackground() error {
 	r := sh.state.reader
 	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
+		return err
+	}
+	if err := errors.Join(sh.loadCuts(), sh.loadErased()); err != nil {
 		return err
 	}
 	err := r.Blocked(func(class string, id profile.Identity) {
@@ -250,7 +260,7 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 		return err
 	}
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
-	sh.forgottenJobs = sh.forgottenJobs[:0]
+	sh.forgottenJobs, sh.expiries = sh.forgottenJobs[:0], 0
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, sh.timers.waiting)
 	sh.stats.graph(&sh.state.totals)
@@ -280,6 +290,9 @@ func (sh *Shard) fill(b *store.Batch) error {
 	sh.writeJobs(b)
 	sh.writeTimers(b)
 	sh.writeBlocked(b)
+	sh.writeCuts(b)
+	sh.writeErased(b)
+	sh.writeRetentions(b)
 	if err := sh.writeRules(b); err != nil {
 		return err
 	}

@@ -22,17 +22,21 @@ type person struct {
 	known     bool // the identity has been seen before, or in this commit
 	stored    bool // the store has its row: it was seen before this commit
 	dirty     bool
-	listed    bool                 // the store lists it as a hub
-	own       profile.ID           // of the profile whose root it is; zero until asked for
-	fragments map[string]*fragment // by dataset
-	dropped   []string             // datasets whose fragments this commit deletes
-	near      []profile.Identity   // its neighbours, this commit included, where nearby says so
-	nearby    bool                 // near is right; never of a wide identity
-	newLinks  []profile.Identity   // neighbours linked in this commit, not in the store yet
-	lostLinks []profile.Identity   // neighbours whose link this commit removes
-	said      map[string]*said     // by dataset whose links are the current ones
-	orders    []*orderedPair       // what operators have said, once read
-	ordered   bool                 // orders are read
+	listed    bool                   // the store lists it as a hub
+	own       profile.ID             // of the profile whose root it is; zero until asked for
+	fragments map[string]*fragment   // by dataset
+	dropped   []string               // datasets whose fragments this commit deletes
+	near      []profile.Identity     // its neighbours, this commit included, where nearby says so
+	nearby    bool                   // near is right; never of a wide identity
+	newLinks  []profile.Identity     // neighbours linked in this commit, not in the store yet
+	lostLinks []profile.Identity     // neighbours whose link this commit removes
+	said      map[string]*said       // by dataset whose links are the current ones
+	orders    []*orderedPair         // what operators have said, once read
+	ordered   bool                   // orders are read
+	floors    map[string]*dataFloors // by dataset
+	hash      store.Hash             // that stands for it; zero until asked for
+	erased    *store.Erased          // what is kept of it where it was erased, as of erasedAt
+	erasedAt  uint64
 }
 
 // fragment is a fragment and whether it must be written.
@@ -102,6 +106,7 @@ type state struct {
 	dirtyEventIDs []eventKey
 	dirtyOrders   []dirtyPair
 	dirtySaid     []dirtySaid
+	droppedOrders []linkKey
 	newUnlinks    []string
 	setEvents     map[store.EventRef]*store.Event // nil: deleted
 	eventOrder    []store.EventRef
@@ -315,6 +320,10 @@ func (s *state) write(b *store.Batch) {
 	for _, key := range s.dirtyEventIDs {
 		e := s.eventIDs.get(key)
 		e.dirty = false
+		if e.row.IsZero() {
+			b.DeleteEventID(key.dataset, key.id)
+			continue
+		}
 		b.SetEventID(key.dataset, key.id, &e.row)
 	}
 	for _, ref := range s.eventOrder {
@@ -345,7 +354,11 @@ func (s *state) writeCluster(b *store.Batch, key clusterKey, c *cluster) {
 }
 
 func (s *state) writePerson(b *store.Batch, p *person) {
-	b.SetIdentity(p.key.class, p.key.id, &p.row)
+	if p.known {
+		b.SetIdentity(p.key.class, p.key.id, &p.row)
+	} else if p.stored {
+		b.DeleteIdentity(p.key.class, p.key.id)
+	}
 	for _, dataset := range p.row.Fragments {
 		f := p.fragments[dataset]
 		if f == nil || !f.dirty {
@@ -366,7 +379,8 @@ func (s *state) writePerson(b *store.Batch, p *person) {
 		s.totals.hub(p.key.class, hub)
 		p.listed = hub
 	}
-	p.dirty, p.stored, p.dropped = false, true, nil
+	writeFloors(b, p)
+	p.dirty, p.stored, p.dropped = false, p.known, nil
 	p.newLinks, p.lostLinks = nil, nil
 }
 

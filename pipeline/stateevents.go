@@ -9,23 +9,23 @@ import (
 // hasEvents reports whether an identity holds an event of a dataset, this commit included.
 func (s *state) hasEvents(p *person, dataset string) (bool, error) {
 	found := false
-	err := s.events(p, math.MaxInt64, func(ref store.EventRef) bool {
+	err := s.events(p, math.MinInt64, math.MaxInt64, func(ref store.EventRef) bool {
 		found = ref.Dataset == dataset
 		return !found
 	})
 	return found, err
 }
 
-// events calls fn for the events of an identity that are not later than a time, this commit
-// included, until fn says false. Those of this commit come first, in order of their writing.
-func (s *state) events(p *person, until int64, fn func(store.EventRef) bool) error {
+// events calls fn for the events of an identity in a range of times, both ends included, this
+// commit included, until fn says false. Those of this commit come first, in order of their writing.
+func (s *state) events(p *person, from, until int64, fn func(store.EventRef) bool) error {
 	for _, ref := range s.eventOrder {
 		mine := ref.Class == p.key.class && ref.Identity == p.key.id
-		if mine && s.setEvents[ref] != nil && ref.Time <= until && !fn(ref) {
+		if mine && s.setEvents[ref] != nil && from <= ref.Time && ref.Time <= until && !fn(ref) {
 			return nil
 		}
 	}
-	return s.reader.EventRefs(p.key.class, p.key.id, func(ref store.EventRef) error {
+	return s.reader.EventRefsFrom(p.key.class, p.key.id, from, func(ref store.EventRef) error {
 		if ref.Time > until {
 			return store.ErrStop
 		}

@@ -51,8 +51,12 @@ func (s *state) touchSaid(p *person, dataset string) {
 func (s *state) writeSaid(b *store.Batch) {
 	for _, d := range s.dirtySaid {
 		one := d.p.said[d.dataset]
-		b.SetSaid(d.p.key.class, d.p.key.id, d.dataset, &one.row)
 		one.dirty = false
+		if one.row.Stamp.IsZero() {
+			b.DeleteSaid(d.p.key.class, d.p.key.id, d.dataset)
+			continue
+		}
+		b.SetSaid(d.p.key.class, d.p.key.id, d.dataset, &one.row)
 	}
 	s.dirtySaid = s.dirtySaid[:0]
 }

@@ -48,8 +48,35 @@ func (s *state) order(p *person, other profile.Identity, change func(*store.Orde
 	return nil
 }
 
+// dropOrders forgets what operators have said about p and other.
+func (s *state) dropOrders(p *person, other profile.Identity) error {
+	q, err := s.person(p.key.class, other)
+	if err != nil {
+		return err
+	}
+	for _, ends := range [2][2]*person{{p, q}, {q, p}} {
+		from, to := ends[0], ends[1].key.id
+		if _, err := s.ordersOf(from); err != nil {
+			return err
+		}
+		from.orders = slices.DeleteFunc(from.orders, func(pair *orderedPair) bool {
+			return pair.other == to
+		})
+		from.row.Ordered, from.ordered = len(from.orders) > 0, true
+		s.touch(from)
+		s.dirtyOrders = slices.DeleteFunc(s.dirtyOrders, func(d dirtyPair) bool {
+			return d.p == from && d.pair.other == to
+		})
+	}
+	s.droppedOrders = append(s.droppedOrders, linkKeyOf(p.key.class, p.key.id, other))
+	return nil
+}
+
 // writeControl puts what control records have changed into b.
 func (s *state) writeControl(b *store.Batch) {
+	for _, key := range s.droppedOrders {
+		b.DeleteOrders(key.class, key.a, key.b)
+	}
 	for _, d := range s.dirtyOrders {
 		b.SetOrders(d.p.key.class, d.p.key.id, d.pair.other, &d.pair.row)
 	}
@@ -61,6 +88,7 @@ func (s *state) writeControl(b *store.Batch) {
 		b.SetApplied(id, row)
 	}
 	s.dirtyOrders, s.newUnlinks = s.dirtyOrders[:0], s.newUnlinks[:0]
+	s.droppedOrders = s.droppedOrders[:0]
 	clear(s.applied)
 }
 

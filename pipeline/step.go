@@ -34,6 +34,15 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 	if in.Reject == nil {
 		in.Reject = sh.withoutBlocked(in)
 	}
+	if in.Reject == nil {
+		var err error
+		if in.Reject, err = sh.withoutErased(in); err != nil {
+			return Rejected, err
+		}
+	}
+	if in.Reject == nil && sh.cutOff(in) {
+		return sh.stepCutOff(in)
+	}
 	if in.Reject == nil && in.Dataset.Class == ClassRecord {
 		rejection, err := sh.checkSize(in)
 		if err != nil {
@@ -52,7 +61,7 @@ func (sh *Shard) step(in *Input, now int64) (Outcome, error) {
 		return Accepted, err
 	}
 	if in.Dataset.Class == ClassEvent {
-		return sh.insertEvent(in)
+		return sh.insertEvent(in, now)
 	}
 	return sh.joinFragment(in)
 }
@@ -110,7 +119,7 @@ func (sh *Shard) checkSize(in *Input) (*Rejection, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := sh.state.fragment(p, in.Dataset.Name)
+	f, err := sh.fragment(p, in.Dataset.Name, in.cause())
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +153,14 @@ func (sh *Shard) joinFragment(in *Input) (Outcome, error) {
 	if in.Stamp.Before(p.row.Floor) {
 		return Superseded, nil // the profile was deleted since
 	}
-	f, err := sh.state.fragment(p, in.Dataset.Name)
+	floors, err := sh.floorsOf(p, in.Dataset.Name)
+	if err != nil {
+		return Accepted, err
+	}
+	if in.Stamp.Before(floors.Fragment) {
+		return Superseded, nil // the fragment was
+	}
+	f, err := sh.fragment(p, in.Dataset.Name, in.cause())
 	if err != nil {
 		return Accepted, err
 	}
@@ -180,32 +196,43 @@ func (sh *Shard) delete(in *Input) (Outcome, error) {
 
 // insertEvent stores an event unless its id is known. Of several copies the one with the least
 // stamp stands, whichever comes first.
-func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
+func (sh *Shard) insertEvent(in *Input, now int64) (Outcome, error) {
 	ds := in.Dataset
-	e, err := sh.state.eventID(ds.Name, in.EventID)
-	if err != nil {
-		return Accepted, err
-	}
-	if !e.row.Stamp.IsZero() && !in.Stamp.Before(e.row.Stamp) {
-		return Duplicate, nil
-	}
-	if e.row.Exists() {
-		if err := sh.removeEvent(in, &e.row); err != nil {
-			return Accepted, err
-		}
+	if expired(ds, in.Stamp.Time, now) {
+		return Superseded, nil // when it came it was in time; that was long ago
 	}
 	p, err := sh.state.person(ds.Entity, in.IDs.Primary)
 	if err != nil {
 		return Accepted, err
 	}
+	floors, err := sh.floorsOf(p, ds.Name)
+	if err != nil {
+		return Accepted, err
+	}
+	if bars(&floors, in.Stamp.Time, in.Record.Pos, sh.topicID(in)) {
+		return Superseded, nil
+	}
+	e, err := sh.eventID(ds.Name, in.EventID, in.cause())
+	if err != nil {
+		return Accepted, err
+	}
+	if !e.row.Stamp.IsZero() && !in.Stamp.Before(e.row.Stamp) && !sh.lifted(p, &e.row) {
+		return Duplicate, nil
+	}
+	if e.row.Exists() {
+		if err := sh.takeEvent(ds.Name, in.EventID, &e.row, in.cause()); err != nil {
+			return Accepted, err
+		}
+	}
 	e.row.Stamp, e.row.Class, e.row.Identity = in.Stamp, ds.Entity, in.IDs.Primary
-	e.row.Hidden = in.Stamp.Before(p.row.Floor)
+	sh.hide(p, &e.row, in.Stamp.Before(p.row.Floor))
 	sh.state.touchEventID(ds.Name, in.EventID, e)
 	if !e.row.Exists() {
 		return Superseded, nil
 	}
 	ref := sh.eventRef(in, &e.row)
 	sh.state.setEvent(ref, &store.Event{Stamp: in.Stamp, Body: in.Body})
+	sh.awaitExpiry(p, ds, in.Stamp.Time)
 	if !slices.Contains(p.row.Events, ds.Name) {
 		p.row.Events = insertName(p.row.Events, ds.Name)
 		sh.state.touch(p)
@@ -216,7 +243,7 @@ func (sh *Shard) insertEvent(in *Input) (Outcome, error) {
 
 // deleteEvent removes the event of an id; copies of it that come later stay away.
 func (sh *Shard) deleteEvent(in *Input) (Outcome, error) {
-	e, err := sh.state.eventID(in.Dataset.Name, in.EventID)
+	e, err := sh.eventID(in.Dataset.Name, in.EventID, in.cause())
 	if err != nil {
 		return Accepted, err
 	}
@@ -227,28 +254,43 @@ func (sh *Shard) deleteEvent(in *Input) (Outcome, error) {
 	e.row.Deleted = in.Stamp
 	sh.state.touchEventID(in.Dataset.Name, in.EventID, e)
 	if existed && !e.row.Exists() {
-		return Accepted, sh.removeEvent(in, &e.row)
+		return Accepted, sh.takeEvent(in.Dataset.Name, in.EventID, &e.row, in.cause())
 	}
 	return Accepted, nil
 }
 
-// removeEvent takes the stored copy of an event away from the identity that holds it.
-func (sh *Shard) removeEvent(in *Input, row *store.EventID) error {
-	sh.state.setEvent(sh.eventRef(in, row), nil)
+// takeEvent takes the stored copy of an event away from the identity that holds it.
+func (sh *Shard) takeEvent(dataset, id string, row *store.EventID, why cause) error {
+	sh.state.setEvent(store.EventRef{Class: row.Class, Identity: row.Identity,
+		Time: row.Stamp.Time, Dataset: dataset, ID: id}, nil)
 	p, err := sh.state.person(row.Class, row.Identity)
 	if err != nil {
 		return err
 	}
-	left, err := sh.state.hasEvents(p, in.Dataset.Name)
+	left, err := sh.state.hasEvents(p, dataset)
 	if err != nil || left {
 		return err
 	}
 	p.row.Events = slices.DeleteFunc(slices.Clone(p.row.Events), func(name string) bool {
-		return name == in.Dataset.Name
+		return name == dataset
 	})
 	sh.state.touch(p)
-	sh.markDirty(p, in.cause())
+	sh.markDirty(p, why)
 	return nil
+}
+
+// hide notes whether the copy of an event that stands lies below the floor of its identity p.
+func (sh *Shard) hide(p *person, row *store.EventID, hidden bool) {
+	row.Hidden, row.Holder = hidden, store.Hash{}
+	if hidden {
+		row.Holder = sh.hash(p)
+	}
+}
+
+// lifted reports whether the copy of an event that stands was hidden by a floor of p that has been
+// lifted since. Its body is gone: the next copy stands for it.
+func (sh *Shard) lifted(p *person, row *store.EventID) bool {
+	return row.Hidden && row.Holder == sh.hash(p) && !row.Stamp.Before(p.row.Floor)
 }
 
 func (sh *Shard) eventRef(in *Input, row *store.EventID) store.EventRef {

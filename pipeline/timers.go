@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"selfsame/store"
 )
@@ -22,6 +23,15 @@ type timers struct {
 // setTimer adds a timer with this commit. A timer of the same time, kind and key is one.
 func (sh *Shard) setTimer(t store.Timer) {
 	sh.timers.set = append(sh.timers.set, t)
+}
+
+// clearTimer takes a timer back.
+func (sh *Shard) clearTimer(t store.Timer) {
+	if i := slices.Index(sh.timers.set, t); i >= 0 {
+		sh.timers.set = slices.Delete(sh.timers.set, i, i+1)
+		return
+	}
+	sh.timers.fired = append(sh.timers.fired, t)
 }
 
 // loadTimers counts the timers of a store.
@@ -54,7 +64,7 @@ func (sh *Shard) runTimers(now int64) error {
 		return err
 	}
 	for _, t := range due {
-		if err := sh.fire(t); err != nil {
+		if err := sh.fire(t, now); err != nil {
 			return fmt.Errorf("working off a timer of kind %s: %w", t.Kind, err)
 		}
 	}
@@ -63,28 +73,34 @@ func (sh *Shard) runTimers(now int64) error {
 	return nil
 }
 
-func (sh *Shard) fire(t store.Timer) error {
+func (sh *Shard) fire(t store.Timer, now int64) error {
 	switch t.Kind {
 	case timerForgetJob:
 		sh.forgottenJobs = append(sh.forgottenJobs, t.Key)
 		return nil
+	case timerExpire, timerIdle:
+		return sh.fireExpiry(t, now)
 	}
 	return fmt.Errorf("the kind is not known to this program")
 }
 
 // timerKinds lists the kinds, for the store's dictionary.
-func timerKinds() []string { return []string{timerForgetJob} }
+func timerKinds() []string { return []string{timerForgetJob, timerExpire, timerIdle} }
 
 // writeTimers puts what the commit has changed of timers into b.
 func (sh *Shard) writeTimers(b *store.Batch) {
 	t := &sh.timers
+	gone := map[store.Timer]bool{} // what fires can be taken back in the same commit
+	for _, one := range t.fired {
+		gone[one] = true
+	}
+	for one := range gone {
+		b.DeleteTimer(one)
+	}
 	for _, one := range t.set {
 		b.SetTimer(one)
 		t.next = min(t.next, one.At)
 	}
-	for _, one := range t.fired {
-		b.DeleteTimer(one)
-	}
-	t.waiting += len(t.set) - len(t.fired)
+	t.waiting += len(t.set) - len(gone)
 	t.set, t.fired = t.set[:0], t.fired[:0]
 }

@@ -60,6 +60,7 @@ type UnionChange struct {
 	New     *schemas.Union   // nil: the class is gone
 	Changes []schemas.Change // in order of path; none of a class that is new or gone
 	Gone    []string         // datasets that were part of the old one and are not of the new
+	Emptied []string         // likewise, of which delete_dataset has left nothing
 }
 
 // Err says why data kept under the old union cannot go on under the new one, and the way out; nil
@@ -70,6 +71,7 @@ func (c *UnionChange) Err() error {
 	for _, change := range c.Changes {
 		switch {
 		case change.Additive:
+		case len(c.Emptied) > 0 && len(c.Gone) == 0 && change.Kind == schemas.ChangeRemoved:
 		case len(c.Gone) > 0 && change.Kind == schemas.ChangeRemoved:
 			lost = append(lost, change.Path)
 		default:
@@ -80,7 +82,7 @@ func (c *UnionChange) Err() error {
 	switch {
 	case len(c.Gone) > 0:
 		errs = append(errs, c.goneError(lost))
-	case c.New == nil:
+	case c.New == nil && len(c.Emptied) == 0:
 		errs = append(errs, errors.New("the class is gone from the configuration: keep it"))
 	}
 	if len(errs) == 0 {
@@ -96,7 +98,8 @@ func (c *UnionChange) goneError(lost []string) error {
 		fields = " (gone with it: " + strings.Join(lost, ", ") + ")"
 	}
 	return fmt.Errorf("dataset %s is gone from the configuration but what it said is kept%s: "+
-		"declare it with retired: true, or rebuild the store from the input topics",
+		"declare it with retired: true; or put it back, delete what it said with delete_dataset, "+
+		"and take it out once that is done; or rebuild the store from the input topics",
 		strings.Join(c.Gone, ", "), fields)
 }
 
@@ -170,9 +173,29 @@ func StoredUnionChanges(m *Model, s *store.Store) ([]UnionChange, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compareUnions(old, next, func(u *schemas.Union) []string {
+	changes := compareUnions(old, next, func(u *schemas.Union) []string {
 		return datasets[u.Class()]
-	}), nil
+	})
+	return changes, findEmptied(s.Reader(), changes)
+}
+
+// findEmptied tells datasets that are gone from the configuration and hold nothing apart from those
+// that do.
+func findEmptied(r *store.Reader, changes []UnionChange) error {
+	emptied := map[string]bool{}
+	err := r.Cuts(func(dataset string, row *store.DatasetCut) {
+		emptied[dataset] = row.Done && !row.Anew
+	})
+	for i := range changes {
+		c := &changes[i]
+		c.Gone = slices.DeleteFunc(c.Gone, func(name string) bool {
+			if emptied[name] {
+				c.Emptied = append(c.Emptied, name)
+			}
+			return emptied[name]
+		})
+	}
+	return err
 }
 
 // storedUnions reads the remembered unions, and the datasets of each class.

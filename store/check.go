@@ -105,6 +105,7 @@ type owner struct {
 	events    []string
 	ordered   bool // says that there are orders
 	orders    int  // that there are
+	floors    int  // likewise
 	links     uint64
 }
 
@@ -148,6 +149,8 @@ func (c *checker) row(key, value []byte) {
 		c.metaRow(key, value)
 	case spaceBlocked, spaceHub:
 		c.markRow(key, value)
+	case spaceCut, spaceErased:
+		c.deletionRow(key, value)
 	case spaceApplied, spaceJob, spaceTimer:
 		c.controlRow(key, value)
 	case spaceTotals:
@@ -189,6 +192,8 @@ func (c *checker) data(key, value []byte) {
 		c.ordersRow(rest[1:], value)
 	case rowSaid:
 		c.saidRow(rest[1:], value)
+	case rowFloors:
+		c.floorsRow(rest[1:], value)
 	default:
 		c.problem("data", safe(name, id), "unknown kind of row %d", rest[0])
 	}
@@ -206,6 +211,9 @@ func (c *checker) leave() {
 	}
 	if o.ordered != (o.orders > 0) {
 		c.problem("identity", safe(o.class, o.id), "has %d orders, says otherwise", o.orders)
+	}
+	if o.row.Floored != (o.floors > 0) {
+		c.problem("identity", safe(o.class, o.id), "has %d floors, says otherwise", o.floors)
 	}
 	if o.row.Degree != o.links || o.row.Crowd > o.links {
 		c.problem("identity", safe(o.class, o.id), "has %d links, says %d, of which %d crowd it",

@@ -17,7 +17,13 @@ type Position struct {
 	Anchor Anchor  // the last record consumed
 
 	Generation uint64 // of the topic's Input under which the log was last found in order
+
+	Reached int64 // where the position was set back from, the furthest; 0: it never was
+	Former  int64 // the furthest position in logs of the topic that are no more; 0: there were none
 }
+
+// Consumed is the offset up to which the log has ever been consumed.
+func (p *Position) Consumed() int64 { return max(p.Next, p.Reached) }
 
 // Anchor recognises a record that was consumed.
 type Anchor struct {

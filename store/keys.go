@@ -15,8 +15,11 @@ import (
 //	d class ns value 04 time dataset event-id    event
 //	d class ns value 05 ns value                 orders about a pair, under both ends
 //	d class ns value 06 dataset                  which identities its newest record links
+//	d class ns value 07 dataset                  floors of what the dataset says about it
 //	b class ns value                             a value that an operator has blocked
 //	h class ns value                             a hub
+//	k dataset                                    how far what the dataset said is deleted
+//	x hash                                       an identity that was erased
 //	e dataset event-id                           where the event of that id is
 //	c class id                                   cluster
 //	g class                                      totals of the graph of the class

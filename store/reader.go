@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -140,12 +142,18 @@ func (r *Reader) Events(class string, id profile.Identity, fn func(EventRef, *Ev
 
 // EventRefs calls fn for the name of each event of an identity in order of time until fn fails.
 func (r *Reader) EventRefs(class string, id profile.Identity, fn func(EventRef) error) error {
+	return r.EventRefsFrom(class, id, math.MinInt64, fn)
+}
+
+// EventRefsFrom is EventRefs from a time on.
+func (r *Reader) EventRefsFrom(class string, id profile.Identity, at int64,
+	fn func(EventRef) error) error {
 	prefix, err := r.dict.identityPrefix(nil, class, id)
 	if err != nil {
 		return fmt.Errorf("reading events: %w", err)
 	}
 	prefix = append(prefix, rowEvent)
-	err = r.scan(prefix, func(key, _ []byte) error {
+	err = r.scanFrom(appendTime(slices.Clip(prefix), at), prefix, func(key, _ []byte) error {
 		ref := EventRef{Class: class, Identity: id}
 		if err := r.dict.cutEventRef(&ref, key[len(prefix):]); err != nil {
 			return err
@@ -156,6 +164,25 @@ func (r *Reader) EventRefs(class string, id profile.Identity, fn func(EventRef) 
 		return fmt.Errorf("reading events: %w", err)
 	}
 	return nil
+}
+
+// LastEvent is the time of the latest event of an identity.
+func (r *Reader) LastEvent(class string, id profile.Identity) (at int64, found bool, err error) {
+	prefix, err := r.dict.identityPrefix(nil, class, id)
+	if err != nil {
+		return 0, false, fmt.Errorf("reading the last event: %w", err)
+	}
+	prefix = append(prefix, rowEvent)
+	iter, err := r.src.NewIter(prefixBounds(prefix))
+	if err != nil {
+		return 0, false, fmt.Errorf("reading the last event: %w", err)
+	}
+	defer iter.Close()
+	if !iter.Last() {
+		return 0, false, iter.Error()
+	}
+	at, _, err = cutTime(iter.Key()[len(prefix):])
+	return at, err == nil, err
 }
 
 // Positions calls fn for each stored input position.

@@ -16,7 +16,8 @@ func encodeIdentity(e *encoder, row *Identity) {
 	e.names(row.Events)
 	e.stamp(row.Floor)
 	e.stamp(row.Unlinked)
-	e.flag(row.Ordered)
+	e.byte(flagBits(row.Ordered, row.Floored, row.Erased,
+		row.Expiry != 0, row.Idle != 0, row.Erasing))
 	e.uint(row.Degree)
 	e.uint(row.Crowd)
 	e.byte(byte(row.Silence))
@@ -24,6 +25,11 @@ func encodeIdentity(e *encoder, row *Identity) {
 		e.uint(row.Beyond)
 	}
 	e.uint(row.Generation)
+	for _, timer := range [2]int64{row.Expiry, row.Idle} {
+		if timer != 0 {
+			e.int(timer)
+		}
+	}
 }
 
 func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
@@ -31,13 +37,32 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	row := &Identity{FirstSeen: r.int(), Cluster: r.id(), Version: r.uint()}
 	row.Fragments = r.names()
 	row.Events = r.names()
-	row.Floor, row.Unlinked, row.Ordered = r.stamp(), r.stamp(), r.flag()
+	row.Floor, row.Unlinked = r.stamp(), r.stamp()
+	flags := r.byte()
+	row.Ordered, row.Floored, row.Erased = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	row.Erasing = flags&32 != 0
 	row.Degree, row.Crowd, row.Silence = r.uint(), r.uint(), Silence(r.byte())
 	if row.Silence&SilentHub != 0 {
 		row.Beyond = r.uint()
 	}
 	row.Generation = r.uint()
+	if flags&8 != 0 {
+		row.Expiry = r.int()
+	}
+	if flags&16 != 0 {
+		row.Idle = r.int()
+	}
 	return row, r.done()
+}
+
+// flagBits packs flags into a byte, the first lowest.
+func flagBits(flags ...bool) (b byte) {
+	for i, on := range flags {
+		if on {
+			b |= 1 << i
+		}
+	}
+	return b
 }
 
 func encodeLink(e *encoder, row *Link) {
@@ -162,20 +187,30 @@ func (d *dictionary) decodeEvent(src []byte) (*Event, error) {
 func encodeEventID(e *encoder, row *EventID) {
 	e.stamp(row.Deleted)
 	e.stamp(row.Stamp)
-	if !row.Stamp.IsZero() {
+	if row.Stamp.IsZero() {
+		return
+	}
+	e.flag(row.Hidden)
+	if row.Hidden {
+		e.raw(row.Holder[:])
+	}
+	if row.Exists() { // where it was is forgotten with it: a value outlives nothing
 		e.name(row.Class)
 		e.identity(row.Identity)
-		e.flag(row.Hidden)
 	}
 }
 
 func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	r := d.decode(src)
 	row := &EventID{Deleted: r.stamp(), Stamp: r.stamp()}
-	if !row.Stamp.IsZero() {
-		row.Class = r.name()
-		row.Identity = r.identity()
-		row.Hidden = r.flag()
+	if row.Stamp.IsZero() {
+		return row, r.done()
+	}
+	if row.Hidden = r.flag(); row.Hidden {
+		copy(row.Holder[:], r.raw(len(row.Holder)))
+	}
+	if row.Exists() {
+		row.Class, row.Identity = r.name(), r.identity()
 	}
 	return row, r.done()
 }
@@ -234,6 +269,8 @@ func encodePosition(e *encoder, row *Position) {
 	e.int(row.MaxTime)
 	e.raw(row.Topic[:])
 	e.uint(row.Generation)
+	e.int(row.Reached)
+	e.int(row.Former)
 	e.flag(row.Anchor.Known)
 	if row.Anchor.Known {
 		e.int(row.Anchor.Offset)
@@ -247,6 +284,7 @@ func (d *dictionary) decodePosition(src []byte) (*Position, error) {
 	row := &Position{Next: r.int(), MaxTime: r.int()}
 	copy(row.Topic[:], r.raw(len(row.Topic)))
 	row.Generation = r.uint()
+	row.Reached, row.Former = r.int(), r.int()
 	if r.flag() {
 		row.Anchor = Anchor{Known: true, Offset: r.int(), Epoch: int32(r.int()),
 			Sum: uint32(r.uint())}

@@ -44,6 +44,9 @@ type Identity struct {
 	// Unlinked voids the links of the identity whose latest assertion is stamped below it.
 	Unlinked profile.Stamp
 	Ordered  bool // there are rows of orders about it
+	Floored  bool // there are rows of floors of its datasets
+	Erased   bool // it was erased, and has begun anew: see Reader.Erased
+	Erasing  bool // what is stored of it is being removed, and not shown any more
 
 	Degree uint64 // links that it has, those that do not count too
 	// Crowd is how many of its links count towards it being a hub.
@@ -54,6 +57,9 @@ type Identity struct {
 	Silence Silence
 	// Generation is that of the rules under which its cluster was last decided.
 	Generation uint64
+
+	Expiry int64 // of the timer that waits for an event of it to expire; 0: none does
+	Idle   int64 // of the timer that waits for it to have been idle for too long; 0: none does
 }
 
 // Silence are the reasons why the links of an identity do not count, as a set.
@@ -171,11 +177,15 @@ type Event struct {
 // both are joins, so the order of arrival does not matter.
 type EventID struct {
 	Stamp    profile.Stamp    // of the copy that stands: the least; absent when only deleted
-	Class    string           // where the copy that stands is stored, also when it is deleted
+	Class    string           // where the copy that stands is stored; known while it exists
 	Identity profile.Identity //
 	Deleted  profile.Stamp    // of the latest delete, absent without one
 	Hidden   bool             // the copy that stands lies below the floor of its identity
+	Holder   Hash             // of a hidden one: of its identity
 }
+
+// IsZero reports whether nothing is known of the id.
+func (e *EventID) IsZero() bool { return e.Stamp.IsZero() && e.Deleted.IsZero() }
 
 // Exists reports whether the id names an event that is there.
 func (e *EventID) Exists() bool {

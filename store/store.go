@@ -10,7 +10,7 @@ import (
 )
 
 // FormatVersion is the version of the on-disk format that this program reads and writes.
-const FormatVersion = 3
+const FormatVersion = 4
 
 // Version layout: a version is incarnation << commitBits | commit, and below 2^53 so that JSON
 // readers with doubles keep it exact.
@@ -31,6 +31,7 @@ type Store struct {
 	empty  bool // no commit had been made when the store was opened
 
 	options Options
+	dir     string
 	writing sync.RWMutex // held for reading by all writes, so that Checkpoint can keep them out
 
 	mu struct {
@@ -58,7 +59,7 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 		cache.Unref()
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, explainOpen(err))
 	}
-	s := &Store{db: db, cache: cache, dict: newDictionary(), options: o}
+	s := &Store{db: db, cache: cache, dict: newDictionary(), options: o, dir: dir}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store in %s: %w", dir, err), s.Close())
 	}

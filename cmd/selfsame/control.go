@@ -22,6 +22,7 @@ type controlFlags struct {
 	path, address string
 	record        pipeline.Control
 	wait          time.Duration
+	dryRun        bool
 }
 
 func newControl() *cobra.Command {
@@ -47,6 +48,14 @@ happens here: the daemon need not be running.`,
 			"Delete all data of all identities of a profile, up to now; the graph stays"),
 		controlCommand(pipeline.ControlDeleteFragment, "delete-fragment ID", 1,
 			"Delete what one dataset says about one identity, up to now"),
+		controlCommand(pipeline.ControlDeleteEvents, "delete-events ID", 1,
+			"Delete events that one dataset has of one identity, as far as they are consumed"),
+		controlCommand(pipeline.ControlDeleteDataset, "delete-dataset", 0,
+			"Delete everything that one dataset ever said, as far as it is consumed"),
+		controlCommand(pipeline.ControlErase, "erase ID", 1,
+			"Erase a person: data, identities and links, up to now, leaving hashes only"),
+		controlCommand(pipeline.ControlLiftDelete, "lift-delete ID", 1,
+			"Let come back what was deleted of a profile, or of an identity that was erased"),
 		controlCommand(pipeline.ControlRemerge, "remerge", 0,
 			"Merge all profiles anew in the background"))
 	return c
@@ -62,12 +71,28 @@ func controlCommand(op pipeline.ControlOp, use string, identities int,
 			return sendControl(c.Context(), &f)
 		}}
 	f.add(c)
-	c.Flags().StringVar(&f.record.Class, "class", api.DefaultClass, "entity class")
+	class := api.DefaultClass
+	if op == pipeline.ControlDeleteDataset {
+		class = "" // that of the dataset
+	}
+	c.Flags().StringVar(&f.record.Class, "class", class, "entity class")
+	if pipeline.HasDryRun(op) {
+		c.Flags().BoolVar(&f.dryRun, "dry-run", false,
+			"ask the running daemon what it would remove, and send nothing")
+	}
 	switch op {
 	case pipeline.ControlLink, pipeline.ControlForbidLink, pipeline.ControlBlockValue:
 		c.Flags().BoolVar(&f.record.Lift, "lift", false, "take it back")
-	case pipeline.ControlDeleteFragment:
+	case pipeline.ControlDeleteFragment, pipeline.ControlDeleteDataset:
 		c.Flags().StringVarP(&f.record.Dataset, "dataset", "d", "", "the dataset (required)")
+	case pipeline.ControlDeleteEvents:
+		c.Flags().StringVarP(&f.record.Dataset, "dataset", "d", "", "the dataset (required)")
+		c.Flags().StringVar(&f.record.From, "from", "",
+			"first time of events to delete, RFC 3339 (default: the earliest)")
+		c.Flags().StringVar(&f.record.Until, "until", "",
+			"time before which events are deleted, RFC 3339 (default: no end)")
+	case pipeline.ControlErase:
+		c.Flags().BoolVar(&f.record.Suppress, "suppress", false, "turn away newer data too")
 	case pipeline.ControlRemerge:
 		c.Flags().BoolVar(&f.record.All, "all", false, "emit every profile, not only what changed")
 	}
@@ -110,6 +135,9 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if rejection := model.CheckControl(record); rejection != nil {
 		return fmt.Errorf("%w: %w", errUsage, rejection)
 	}
+	if f.dryRun {
+		return dryRun(ctx, f, record)
+	}
 	client, err := kafka.New(cfg.KafkaConfig(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -127,6 +155,19 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 		return err
 	}
 	return awaitControl(ctx, daemon, f)
+}
+
+// dryRun prints what a control record would remove.
+func dryRun(ctx context.Context, f *controlFlags, record []byte) error {
+	daemon, err := apiClient(f.path, f.address)
+	if err != nil {
+		return err
+	}
+	answer, err := daemon.DryRun(ctx, record)
+	if err != nil {
+		return err
+	}
+	return printJSON(os.Stdout, answer)
 }
 
 // writeControl appends a control record. Sent twice, the id makes it count once.

@@ -67,8 +67,9 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 	root.SetVersionTemplate("selfsame {{.Version}}\n")
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
-		newTail(), newExport(), newCheck(), newBackup(), newRestore(), newControl(), newDataset(),
-		newJobs(), newSchema(), newGraph(), newExplain(), newPolicy(), newVersion())
+		newTail(), newExport(), newCheck(), newBackup(), newRestore(), newControl(), newErase(),
+		newDataset(), newJobs(), newSchema(), newGraph(), newExplain(), newPolicy(),
+		newVersion())
 	strict(root)
 	return root
 }
