@@ -50,6 +50,7 @@ func (s Summary) String() string {
 //   - an identity lists exactly the fragments and the events' datasets that are there
 //   - a fragment is sorted and hides nothing below its floor; no edit of an array is overruled
 //   - an event and the row of its id name each other
+//   - an identity lists the computed attributes that have rows, and has the timer that it says
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - the totals of the graph of a class are those of its rows
@@ -107,6 +108,8 @@ type owner struct {
 	orders    int  // that there are
 	floors    int  // likewise
 	links     uint64
+	head      ComputedHead // of its computed attributes, as it says
+	computed  []uint16     // numbers of those that have rows
 }
 
 func (c *checker) problem(space, where, format string, args ...any) {
@@ -194,6 +197,8 @@ func (c *checker) data(key, value []byte) {
 		c.saidRow(rest[1:], value)
 	case rowFloors:
 		c.floorsRow(rest[1:], value)
+	case rowComputed:
+		c.computedRow(rest[1:], value)
 	default:
 		c.problem("data", safe(name, id), "unknown kind of row %d", rest[0])
 	}
@@ -218,6 +223,10 @@ func (c *checker) leave() {
 	if o.row.Degree != o.links || o.row.Crowd > o.links {
 		c.problem("identity", safe(o.class, o.id), "has %d links, says %d, of which %d crowd it",
 			o.links, o.row.Degree, o.row.Crowd)
+	}
+	if !slices.Equal(o.head.Numbers, o.computed) {
+		c.problem("identity", safe(o.class, o.id), "lists computed attributes %d but has %d",
+			o.head.Numbers, o.computed)
 	}
 	slices.Sort(o.events)
 	o.events = slices.Compact(o.events)

@@ -16,6 +16,7 @@ import (
 //	d class ns value 05 ns value                 orders about a pair, under both ends
 //	d class ns value 06 dataset                  which identities its newest record links
 //	d class ns value 07 dataset                  floors of what the dataset says about it
+//	d class ns value 08 number key               what a computed attribute keeps; 0 is their head
 //	b class ns value                             a value that an operator has blocked
 //	h class ns value                             a hub
 //	k dataset                                    how far what the dataset said is deleted

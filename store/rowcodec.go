@@ -243,9 +243,10 @@ func encodeProfile(e *encoder, row *Profile) {
 	if row.Dead {
 		e.id(row.Survivor)
 	}
-	if !row.Identity.IsZero() {
+	if !row.Identity.IsZero() || row.Now != 0 {
 		e.grow()
-		e.identity(row.Identity)
+		e.optionalIdentity(row.Identity)
+		e.int(row.Now)
 	}
 }
 
@@ -259,7 +260,7 @@ func (d *dictionary) decodeProfile(src []byte) (*Profile, error) {
 		row.Survivor = r.id()
 	}
 	if own {
-		row.Identity = r.identity()
+		row.Identity, row.Now = r.optionalIdentity(), r.int()
 	}
 	return row, r.done()
 }

@@ -76,6 +76,12 @@ func (c *checker) metaRow(key, value []byte) {
 		}
 		return
 	}
+	if class, ok := strings.CutPrefix(string(key[1:]), metaComputed); ok {
+		if _, err := c.dict.decodeComputedClass(value); err != nil {
+			c.problem("meta", metaComputed+class, "does not decode: %v", err)
+		}
+		return
+	}
 	class, ok := strings.CutPrefix(string(key[1:]), metaUnion)
 	if !ok {
 		return

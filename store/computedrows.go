@@ -1,0 +1,317 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"selfsame/computed"
+	"selfsame/profile"
+)
+
+// Rows of computed attributes, within an identity's range:
+//
+//	08 0000         head: which attributes have rows here, and when one of them changes by itself
+//	08 number key   what an attribute keeps, in the encoding of package computed
+//
+// A number names an attribute in one of its definitions. It is two bytes, and never used again
+// within a class.
+const rowComputed = 8
+
+// ComputedRef names what a computed attribute keeps of an identity.
+type ComputedRef struct {
+	Class    string
+	Identity profile.Identity
+	Number   uint16
+}
+
+// ComputedHead is what is known of the computed attributes of an identity.
+type ComputedHead struct {
+	Wake    int64    // when a timer is set for it; [computed.Never] without one
+	Numbers []uint16 // of the attributes that have rows here, sorted
+}
+
+func (d *dictionary) computedKey(dst []byte, ref ComputedRef) ([]byte, error) {
+	dst, err := d.identityPrefix(dst, ref.Class, ref.Identity)
+	return binary.BigEndian.AppendUint16(append(dst, rowComputed), ref.Number), err
+}
+
+// ComputedHead reads the head of an identity, nil where it has none.
+func (r *Reader) ComputedHead(class string, id profile.Identity) (*ComputedHead, error) {
+	key, err := r.dict.computedKey(nil, ComputedRef{Class: class, Identity: id})
+	return read(r, "head of computed attributes", key, err, r.dict.decodeComputedHead)
+}
+
+// SetComputedHead writes the head of an identity; one that says nothing is taken away.
+func (b *Batch) SetComputedHead(class string, id profile.Identity, row *ComputedHead) {
+	key, err := b.store.dict.computedKey(b.key[:0], ComputedRef{Class: class, Identity: id})
+	if len(row.Numbers) == 0 && row.Wake == computed.Never {
+		b.key = key
+		b.delete(key, err)
+		return
+	}
+	set(b, key, err, row, encodeComputedHead)
+}
+
+func encodeComputedHead(e *encoder, row *ComputedHead) {
+	e.int(row.Wake)
+	e.count(len(row.Numbers))
+	for _, n := range row.Numbers {
+		e.uint(uint64(n))
+	}
+}
+
+func (d *dictionary) decodeComputedHead(src []byte) (*ComputedHead, error) {
+	r := d.decode(src)
+	row, last := &ComputedHead{Wake: r.int()}, uint64(0)
+	for range r.count() {
+		n := r.uint()
+		if n <= last || n > math.MaxUint16 {
+			r.fail(errCorrupt)
+		}
+		last = n
+		row.Numbers = append(row.Numbers, uint16(n))
+	}
+	return row, r.done()
+}
+
+// ComputedRows are the rows of a computed attribute of an identity: those that are stored, under
+// what was changed since. It implements [computed.Rows]. Changes stay in memory until
+// [Batch.SetComputed].
+type ComputedRows struct {
+	reader  *Reader           // nil: nothing is stored
+	prefix  []byte            // of the stored keys
+	changed map[string][]byte // by key without prefix; nil: taken away
+	sorted  []string          // keys of changed, nil where it has to be made
+	cleared []keyRange        // taken away before what is in changed
+}
+
+type keyRange struct{ from, to string }
+
+// Computed returns the rows of a computed attribute of an identity.
+func (r *Reader) Computed(ref ComputedRef) (*ComputedRows, error) {
+	prefix, err := r.dict.computedKey(nil, ref)
+	if err != nil {
+		return nil, fmt.Errorf("reading computed attributes: %w", err)
+	}
+	return &ComputedRows{reader: r, prefix: prefix, changed: map[string][]byte{}}, nil
+}
+
+// EmptyComputedRows returns rows of which none is stored, such as those of a definition that is
+// tried out.
+func EmptyComputedRows() *ComputedRows { return &ComputedRows{changed: map[string][]byte{}} }
+
+// Changed reports whether anything is to be written.
+func (c *ComputedRows) Changed() bool { return len(c.changed) > 0 || len(c.cleared) > 0 }
+
+// Get implements computed.Rows.
+func (c *ComputedRows) Get(key []byte) ([]byte, error) {
+	if value, ok := c.changed[string(key)]; ok {
+		return value, nil
+	}
+	if c.reader == nil || c.isCleared(key) {
+		return nil, nil
+	}
+	value, err := get(c.reader.src, c.stored(key))
+	if err != nil {
+		err = fmt.Errorf("reading computed attributes: %w", err)
+	}
+	return value, err
+}
+
+// stored is the key of a row in the store.
+func (c *ComputedRows) stored(key []byte) []byte { return append(slices.Clip(c.prefix), key...) }
+
+func (c *ComputedRows) isCleared(key []byte) bool {
+	for _, r := range c.cleared {
+		if string(key) >= r.from && string(key) < r.to {
+			return true
+		}
+	}
+	return false
+}
+
+// Put implements computed.Rows.
+func (c *ComputedRows) Put(key, value []byte) error {
+	if _, known := c.changed[string(key)]; !known {
+		c.sorted = nil
+	}
+	if len(value) == 0 {
+		c.changed[string(key)] = nil
+		return nil
+	}
+	c.changed[string(key)] = bytes.Clone(value)
+	return nil
+}
+
+// Clear implements computed.Rows.
+func (c *ComputedRows) Clear(from, to []byte) error {
+	for key := range c.changed {
+		if key >= string(from) && key < string(to) {
+			delete(c.changed, key)
+		}
+	}
+	c.sorted = nil
+	c.cleared = append(c.cleared, keyRange{string(from), string(to)})
+	return nil
+}
+
+// Scan implements computed.Rows.
+func (c *ComputedRows) Scan(from, to []byte, reverse bool) iter.Seq2[computed.Row, error] {
+	return func(yield func(computed.Row, error) bool) {
+		m := merged{rows: c, reverse: reverse, mine: c.between(from, to)}
+		if reverse {
+			slices.Reverse(m.mine)
+		}
+		if err := m.run(from, to, yield); err != nil {
+			yield(computed.Row{}, fmt.Errorf("reading computed attributes: %w", err))
+		}
+	}
+}
+
+// between lists the changed keys of a range in order.
+func (c *ComputedRows) between(from, to []byte) []string {
+	if c.sorted == nil {
+		for key := range c.changed {
+			c.sorted = append(c.sorted, key)
+		}
+		slices.Sort(c.sorted)
+	}
+	low, _ := slices.BinarySearch(c.sorted, string(from))
+	high, _ := slices.BinarySearch(c.sorted, string(to))
+	return slices.Clone(c.sorted[low:max(low, high)])
+}
+
+// merged walks through stored and changed rows in one order.
+type merged struct {
+	rows    *ComputedRows
+	reverse bool
+	mine    []string // changed keys that are to come, in the order of the walk
+	stopped bool     // whoever asked has had enough
+}
+
+func (m *merged) run(from, to []byte, yield func(computed.Row, error) bool) error {
+	c := m.rows
+	if c.reader == nil {
+		m.give(nil, yield)
+		return nil
+	}
+	it, err := c.reader.src.NewIter(&pebble.IterOptions{LowerBound: c.stored(from),
+		UpperBound: c.stored(to)})
+	if err != nil {
+		return err
+	}
+	start, next := it.First, it.Next
+	if m.reverse {
+		start, next = it.Last, it.Prev
+	}
+	for ok := start(); ok && !m.stopped; ok = next() {
+		key := it.Key()[len(c.prefix):]
+		m.give(key, yield)
+		if _, changed := c.changed[string(key)]; m.stopped || changed || c.isCleared(key) {
+			continue
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		m.stopped = !yield(computed.Row{Key: key, Value: value}, nil)
+	}
+	if err := it.Close(); err != nil {
+		return err
+	}
+	m.give(nil, yield)
+	return nil
+}
+
+// give yields the changed rows that come before a stored key, or at it; all that are left for nil.
+func (m *merged) give(until []byte, yield func(computed.Row, error) bool) {
+	for len(m.mine) > 0 && !m.stopped {
+		key := m.mine[0]
+		if until != nil && key != string(until) && (key < string(until)) == m.reverse {
+			return
+		}
+		m.mine = m.mine[1:]
+		if value := m.rows.changed[key]; value != nil {
+			m.stopped = !yield(computed.Row{Key: []byte(key), Value: value}, nil)
+		}
+	}
+}
+
+// SetComputed writes what was changed of the rows, which then count as stored. It tells whether
+// there is any row among it that was not taken away.
+func (b *Batch) SetComputed(c *ComputedRows) (wrote bool) {
+	for _, r := range c.cleared {
+		b.fail(b.pb.DeleteRange(c.stored([]byte(r.from)), c.stored([]byte(r.to)), nil))
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.changed)) {
+		if value := c.changed[key]; value != nil {
+			wrote = true
+			b.setRaw(c.stored([]byte(key)), value, nil)
+			continue
+		}
+		b.delete(c.stored([]byte(key)), nil)
+	}
+	clear(c.changed)
+	c.sorted, c.cleared = nil, nil
+	return wrote
+}
+
+// ClearComputed takes away all rows of a computed attribute of an identity.
+func (b *Batch) ClearComputed(ref ComputedRef) {
+	key, err := b.store.dict.computedKey(nil, ref)
+	if err == nil {
+		err = b.pb.DeleteRange(key, prefixEnd(key), nil)
+	}
+	b.fail(err)
+}
+
+// EventsWithin calls fn for each event of an identity with from <= time < to, in order of time,
+// until fn fails. ErrStop ends it early.
+func (r *Reader) EventsWithin(class string, id profile.Identity, from, to int64,
+	fn func(EventRef, *Event) error) error {
+	prefix, err := r.dict.identityPrefix(nil, class, id)
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	prefix = append(prefix, rowEvent)
+	it, err := r.src.NewIter(&pebble.IterOptions{LowerBound: appendTime(slices.Clip(prefix), from),
+		UpperBound: appendTime(slices.Clip(prefix), to)})
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	err = nil
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		err = r.eventAt(it, EventRef{Class: class, Identity: id}, len(prefix), fn)
+	}
+	if errors.Is(err, ErrStop) {
+		return it.Close()
+	}
+	if err = errors.Join(err, it.Close()); err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	return nil
+}
+
+func (r *Reader) eventAt(it *pebble.Iterator, ref EventRef, skip int,
+	fn func(EventRef, *Event) error) error {
+	if err := r.dict.cutEventRef(&ref, it.Key()[skip:]); err != nil {
+		return err
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	event, err := r.dict.decodeEvent(value)
+	if err != nil {
+		return err
+	}
+	return fn(ref, event)
+}
