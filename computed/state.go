@@ -65,10 +65,15 @@ func (s *State) Counts() int64 { return s.total.count }
 // Insert takes in an event that was stored. Events outside the span are left to [State.Move].
 func (s *State) Insert(e *Event) (Reading, error) {
 	r := s.attribute.Read(e)
+	return r, s.Take(e, r)
+}
+
+// Take is Insert of an event that has been read already, by [Attribute.Read].
+func (s *State) Take(e *Event, r Reading) error {
 	if !r.Counts || !s.total.span.Contains(e.Time) {
-		return r, nil
+		return nil
 	}
-	return r, s.add(s.attribute.share(e, r))
+	return s.add(s.attribute.share(e, r))
 }
 
 // Delete takes back an event that was stored and is no more, just as it was given to Insert.

@@ -21,6 +21,7 @@ type changeRecord struct {
 	MergedInto string          `json:"merged_into,omitempty"`
 	Whole      bool            `json:"whole,omitempty"` // what it was is not known: all that it is
 	Attributes []AttributeDiff `json:"attributes,omitempty"`
+	Computed   []AttributeDiff `json:"computed,omitempty"`
 	Identities *ListDiff       `json:"identities,omitempty"`
 	Datasets   *ListDiff       `json:"datasets,omitempty"`
 	Oversize   int             `json:"oversize,omitempty"` // bytes of the difference left out
@@ -45,7 +46,7 @@ func (sh *Shard) announceChange(policy *PolicyTopic, u unsettled, was, next *sto
 	if was != nil && u.dirty.hushed {
 		c.Whole = true
 	} else if was != nil {
-		if old, err = sh.before(e, policy, u); err != nil {
+		if old, err = sh.before(e, policy, u, was); err != nil {
 			return err
 		}
 		c.Whole = old == nil || digest(contentOf(e, old.Data, old.Merged)) != was.Digest
@@ -67,11 +68,14 @@ func (sh *Shard) announceChange(policy *PolicyTopic, u unsettled, was, next *sto
 	}
 	c.Begins, c.Ends = was == nil, next.Dead
 	c.Attributes, c.Identities, c.Datasets = diff.Attributes, diff.Identities, diff.Datasets
+	c.Computed = diff.Computed
 	return sh.enqueueChange(policy, u, next, &c)
 }
 
-// before merges a profile as it was before this commit; nil where it was not there.
-func (sh *Shard) before(e *Entity, policy *PolicyTopic, u unsettled) (*Answer, error) {
+// before merges a profile as it was before this commit; nil where it was not there. was is what was
+// decided of it.
+func (sh *Shard) before(e *Entity, policy *PolicyTopic, u unsettled, was *store.Profile) (
+	*Answer, error) {
 	r := sh.state.reader
 	members := []profile.Identity{u.identity}
 	if u.identity.IsZero() {
@@ -81,7 +85,11 @@ func (sh *Shard) before(e *Entity, policy *PolicyTopic, u unsettled) (*Answer, e
 		}
 		members = row.Members
 	}
-	g, err := gather(storedRows{r}, e.Name, members)
+	view, err := sh.state.computed.catalog.view(r, e.Name, was.Version, was.Now)
+	if err != nil {
+		return nil, err
+	}
+	g, err := gather(storedRows{r, view}, e.Name, members)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +102,7 @@ func (sh *Shard) enqueueChange(policy *PolicyTopic, u unsettled, next *store.Pro
 	value, err := json.Marshal(c)
 	if limit := sh.model.Limits.OutputBytes; err == nil && len(value) > limit {
 		c.Oversize = len(value)
-		c.Attributes, c.Identities, c.Datasets = nil, nil, nil
+		c.Attributes, c.Computed, c.Identities, c.Datasets = nil, nil, nil, nil
 		value, err = json.Marshal(c)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"selfsame/computed"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -59,6 +60,10 @@ func (sh *Shard) deleteEvents(op *operation) error {
 	}
 	args := trimArgs{Class: op.Class, Identity: p.key.id.String(), Dataset: op.Dataset,
 		From: from, To: to}
+	_, err = sh.computedDays(p, op.Dataset, computed.Day(from), computed.Day(to), op.why)
+	if err != nil {
+		return err
+	}
 	n, next, err := sh.trim(p, &args, purgeLimit, op.why)
 	op.row.Events += uint64(n)
 	if err != nil || next == nil {
@@ -109,7 +114,9 @@ func (sh *Shard) trim(p *person, args *trimArgs, limit int, why cause) (n int, n
 			continue
 		}
 		n++
-		sh.state.setEvent(ref, nil)
+		if err := sh.dropEvent(p, ref, why); err != nil {
+			return 0, nil, err
+		}
 		e.row = store.EventID{Deleted: e.row.Deleted}
 		sh.state.touchEventID(ref.Dataset, ref.ID, e)
 	}
@@ -229,6 +236,10 @@ func (w *dropStep) rows(at *dropCursor) (done bool, err error) {
 		if err := w.sh.relistEvents(p, w.why); err != nil {
 			return false, err
 		}
+		_, err := w.sh.computedDays(p, w.args.Dataset, math.MinInt64, math.MaxInt64, w.why)
+		if err != nil {
+			return false, err
+		}
 	}
 	if len(w.ends) > 0 {
 		if err := w.sh.decide(w.args.Class, w.ends, w.why); err != nil {
@@ -293,7 +304,9 @@ func (w *dropStep) event(p *person, ref store.EventRef) error {
 		return err
 	}
 	w.removed.events++
-	w.sh.state.setEvent(ref, nil)
+	if err := w.sh.dropEvent(p, ref, w.why); err != nil {
+		return err
+	}
 	e.row.Stamp, e.row.Hidden = profile.Stamp{}, false
 	if w.sh.gone(ref.Dataset, e.row.Deleted) {
 		e.row.Deleted = profile.Stamp{}

@@ -350,6 +350,9 @@ func (e *erasure) unsay(a store.Assertion) error {
 // events removes the next events of the identity, their ids too.
 func (e *erasure) events() (more bool, err error) {
 	sh, p := e.sh, e.p
+	if err := sh.computedBefore(p, e.floor.Time, e.why); err != nil {
+		return false, err
+	}
 	var refs []store.EventRef
 	err = sh.state.events(p, math.MinInt64, e.floor.Time-1, func(ref store.EventRef) bool {
 		if more = e.removed.events+len(refs) >= e.limit; more {
@@ -368,7 +371,9 @@ func (e *erasure) events() (more bool, err error) {
 		}
 		id.row = store.EventID{}
 		sh.state.touchEventID(ref.Dataset, ref.ID, id)
-		sh.state.setEvent(ref, nil)
+		if err := sh.dropEvent(p, ref, e.why); err != nil {
+			return false, err
+		}
 	}
 	e.removed.events += len(refs)
 	return more, sh.relistEvents(p, e.why)
@@ -390,6 +395,9 @@ func (sh *Shard) forget(p *person, why cause) error {
 	sh.enqueueAssignment(p.key.class, p.key.id)
 	sh.disarm(p, timerExpire, &p.row.Expiry)
 	sh.disarm(p, timerIdle, &p.row.Idle)
+	if err := sh.computedDrop(p, why); err != nil {
+		return err
+	}
 	sh.state.touch(p)
 	p.known, p.row = false, store.Identity{}
 	p.near, p.nearby = nil, false

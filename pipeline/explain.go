@@ -63,7 +63,7 @@ func (l *Lookup) ExplainProfile(q Query, below profile.Path) (*Explanation, erro
 	if err != nil || c == nil {
 		return nil, err
 	}
-	g, err := gather(storedRows{&snap.Reader}, entity.Name, c.members)
+	g, err := gather(storedRows{Reader: &snap.Reader}, entity.Name, c.members)
 	if err != nil {
 		return nil, err
 	}

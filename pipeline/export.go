@@ -9,7 +9,6 @@ import (
 
 	"selfsame/profile"
 	"selfsame/schemas"
-	"selfsame/store"
 )
 
 // The formats of an export.
@@ -32,12 +31,13 @@ type ExportQuery struct {
 
 // Export is all current profiles of a class under a policy.
 type Export struct {
-	store   *store.Store
+	lookup  *Lookup
 	entity  *Entity
 	policy  *PolicyTopic
 	format  string
 	profile *schemas.ProfileSchema // of ExportAvro
 	file    *schemas.Container     // of ExportAvro
+	types   map[string]string      // of the computed attributes in profile
 }
 
 // Export prepares an export. *QueryError where the query is wrong.
@@ -46,7 +46,8 @@ func (l *Lookup) Export(q ExportQuery) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Export{store: l.store, entity: entity, policy: policy, format: q.Format}
+	x := &Export{lookup: l, entity: entity, policy: policy, format: q.Format,
+		types: entity.computedTypes()}
 	switch {
 	case q.Format == ExportAvro:
 		err = x.prepareAvro(l.model, q.Codec)
@@ -81,12 +82,16 @@ func (x *Export) prepareAvro(model *Model, codec string) error {
 func (x *Export) Stream(ctx context.Context, w io.Writer) (profiles int, err error) {
 	buffered := bufio.NewWriterSize(w, exportBlock)
 	e := x.encoder(buffered)
-	snap := x.store.Snapshot()
+	snap := x.lookup.store.Snapshot()
 	defer snap.Close()
 	if err := e.begin(); err != nil {
 		return 0, err
 	}
-	err = eachProfile(snap, x.entity, x.policy, func(a *Answer) error {
+	r, err := x.lookup.reading(snap, x.entity, x.policy)
+	if err != nil {
+		return 0, err
+	}
+	err = r.each(func(a *Answer) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -141,7 +146,7 @@ func (e *avroEncoder) begin() error {
 }
 
 func (e *avroEncoder) add(a *Answer) error {
-	record, err := e.export.profile.Encode(a.record())
+	record, err := e.export.profile.Encode(a.record(e.export.types))
 	if err != nil {
 		return fmt.Errorf("encoding profile %s: %w", a.Ref.ID, err)
 	}
@@ -164,8 +169,9 @@ func (e *avroEncoder) end() error {
 	return err
 }
 
-// record is the answer as schemas encodes it.
-func (a *Answer) record() *schemas.ProfileRecord {
+// record is the answer as schemas encodes it. types are the types of computed attributes in the
+// schema: what is of another type, since its definition is being replaced, is left out.
+func (a *Answer) record(types map[string]string) *schemas.ProfileRecord {
 	leaves := make([]profile.Leaf, len(a.Merged.Leaves))
 	for i, leaf := range a.Merged.Leaves {
 		leaves[i] = leaf.Leaf
@@ -174,7 +180,11 @@ func (a *Answer) record() *schemas.ProfileRecord {
 	for _, id := range a.Data.Members {
 		identities[id.Namespace] = append(identities[id.Namespace], id.Value)
 	}
-	return &schemas.ProfileRecord{ID: a.Ref.ID.String(), Class: a.Ref.Class, Policy: a.Ref.Policy,
-		Version: a.Version, Identities: identities, Attributes: profile.Unflatten(leaves),
-		Datasets: a.Data.Datasets}
+	record := &schemas.ProfileRecord{ID: a.Ref.ID.String(), Class: a.Ref.Class,
+		Policy: a.Ref.Policy, Version: a.Version, Identities: identities,
+		Attributes: profile.Unflatten(leaves), Datasets: a.Data.Datasets}
+	if a.Data.Computed != nil {
+		record.Computed, record.Flags = a.Data.Computed.record(types)
+	}
+	return record
 }

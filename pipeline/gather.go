@@ -12,13 +12,16 @@ import (
 type rows interface {
 	identityRow(class string, id profile.Identity) (*store.Identity, error)
 	fragmentOf(ref store.FragmentRef) (*profile.Fragment, error)
+	// computedOf folds the computed attributes over some identities; nil where the class has none.
+	computedOf(class string, members []profile.Identity) (*Computed, error)
 }
 
 // Gathered is everything that makes up one merged profile, before a policy is applied.
 type Gathered struct {
 	Members  []profile.Identity
 	Sources  []profile.Source
-	Datasets []string // that contribute an attribute or an event, sorted
+	Datasets []string  // that contribute an attribute or an event, sorted
+	Computed *Computed // nil where the class has no computed attributes
 
 	events []string // datasets with events
 }
@@ -40,7 +43,9 @@ func (g *Gathered) under(policy *profile.Policy) *Gathered {
 }
 
 // Exists reports whether there is anything to show.
-func (g *Gathered) Exists() bool { return len(g.Datasets) > 0 }
+func (g *Gathered) Exists() bool {
+	return len(g.Datasets) > 0 || g.Computed != nil && g.Computed.Outlives
+}
 
 // gather collects the fragments and events' datasets of the members.
 func gather(r rows, class string, members []profile.Identity) (*Gathered, error) {
@@ -67,7 +72,9 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 		}
 	}
 	g.Datasets = sortedOnce(append(g.Datasets, g.events...))
-	return g, nil
+	var err error
+	g.Computed, err = r.computedOf(class, members)
+	return g, err
 }
 
 func sortedOnce(names []string) []string {
@@ -98,7 +105,14 @@ func (s *state) fragmentOf(ref store.FragmentRef) (*profile.Fragment, error) {
 }
 
 // storedRows implements rows on a committed state.
-type storedRows struct{ *store.Reader }
+type storedRows struct {
+	*store.Reader
+	computed *computedView // nil: computed attributes are left out
+}
+
+func (r storedRows) computedOf(_ string, members []profile.Identity) (*Computed, error) {
+	return r.computed.fold(members)
+}
 
 func (r storedRows) identityRow(class string, id profile.Identity) (*store.Identity, error) {
 	return r.Identity(class, id)

@@ -27,7 +27,7 @@ const (
 // JobKinds lists the kinds of job.
 func JobKinds() []string {
 	return []string{jobRemerge, jobPurge, jobClear, jobTrim, jobDrop, jobErase, jobRetain,
-		jobReform, jobPolicy}
+		jobReform, jobPolicy, jobBackfill}
 }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
@@ -165,6 +165,12 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 			return false, err
 		}
 		return sh.stepPolicy(job, args, limit)
+	case jobBackfill:
+		var args backfillArgs
+		if err := json.Unmarshal(job.Args, &args); err != nil {
+			return false, err
+		}
+		return sh.stepBackfill(job, args, limit)
 	}
 	return false, fmt.Errorf("its kind %q is not known to this program", job.Kind)
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"selfsame/identity"
 	"selfsame/profile"
@@ -11,12 +12,20 @@ import (
 
 // Lookup reads merged profiles from the latest committed state. Safe for concurrent use.
 type Lookup struct {
-	model *Model
-	store *store.Store
+	// Now is the clock, in nanoseconds since the epoch: computed attributes are of the instant at
+	// which they are read.
+	Now func() int64
+
+	model   *Model
+	store   *store.Store
+	catalog *catalog
 }
 
 // NewLookup returns the lookup of a model over a store.
-func NewLookup(model *Model, s *store.Store) *Lookup { return &Lookup{model: model, store: s} }
+func NewLookup(model *Model, s *store.Store) *Lookup {
+	return &Lookup{model: model, store: s, catalog: newCatalog(model),
+		Now: func() int64 { return time.Now().UnixNano() }}
+}
 
 // Answer is a merged profile with the origin of every attribute.
 type Answer struct {
@@ -104,7 +113,24 @@ func (l *Lookup) read(snap *store.Snapshot, s subject) (*Answer, error) {
 	if err != nil || c == nil {
 		return nil, err
 	}
-	return readCluster(snap, s.entity, s.policy, *c)
+	r, err := l.reading(snap, s.entity, s.policy)
+	if err != nil {
+		return nil, err
+	}
+	return r.cluster(*c)
+}
+
+// reading reads merged profiles of one class and policy from a snapshot, at one instant.
+type reading struct {
+	snap   *store.Snapshot
+	entity *Entity
+	policy *PolicyTopic
+	view   *computedView
+}
+
+func (l *Lookup) reading(snap *store.Snapshot, e *Entity, policy *PolicyTopic) (*reading, error) {
+	view, err := l.catalog.view(&snap.Reader, e.Name, latest, l.Now())
+	return &reading{snap, e, policy, view}, err
 }
 
 // whose finds the identities whose fragments make up the profile of a subject; nil where it is not
@@ -141,17 +167,20 @@ func (l *Lookup) Each(class string, fn func(*Answer) error) error {
 	}
 	snap := l.store.Snapshot()
 	defer snap.Close()
-	return eachProfile(snap, entity, policy, fn)
+	r, err := l.reading(snap, entity, policy)
+	if err != nil {
+		return err
+	}
+	return r.each(fn)
 }
 
-// eachProfile calls fn for every merged profile of a snapshot, in order of id.
-func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
-	fn func(*Answer) error) error {
-	if policy.Stitching == profile.StitchNone {
-		return eachOwn(snap, e, policy, fn)
+// each calls fn for every merged profile, in order of id.
+func (r *reading) each(fn func(*Answer) error) error {
+	if r.policy.Stitching == profile.StitchNone {
+		return r.eachOwn(fn)
 	}
-	return snap.Clusters(e.Name, func(id profile.ID, c *store.Cluster) error {
-		a, err := readCluster(snap, e, policy, assigned{id, c.Members})
+	return r.snap.Clusters(r.entity.Name, func(id profile.ID, c *store.Cluster) error {
+		a, err := r.cluster(assigned{id, c.Members})
 		if err != nil || a == nil {
 			return err
 		}
@@ -160,31 +189,33 @@ func eachProfile(snap *store.Snapshot, e *Entity, policy *PolicyTopic,
 }
 
 // eachOwn calls fn for every profile of a single identity, as far as they have been decided.
-func eachOwn(snap *store.Snapshot, e *Entity, policy *PolicyTopic, fn func(*Answer) error) error {
-	return snap.Profiles(e.Name, policy.Name, func(id profile.ID, row *store.Profile) error {
-		if row.Dead || row.Identity.IsZero() {
-			return nil
-		}
-		a, err := readCluster(snap, e, policy, assigned{id, []profile.Identity{row.Identity}})
-		if err != nil || a == nil {
-			return err
-		}
-		return fn(a)
-	})
+func (r *reading) eachOwn(fn func(*Answer) error) error {
+	return r.snap.Profiles(r.entity.Name, r.policy.Name,
+		func(id profile.ID, row *store.Profile) error {
+			if row.Dead || row.Identity.IsZero() {
+				return nil
+			}
+			a, err := r.cluster(assigned{id, []profile.Identity{row.Identity}})
+			if err != nil || a == nil {
+				return err
+			}
+			return fn(a)
+		})
 }
 
-// readCluster merges a cluster, or a single identity; nil where it holds nothing.
-func readCluster(snap *store.Snapshot, e *Entity, policy *PolicyTopic, c assigned) (
-	*Answer, error) {
+// cluster merges a cluster, or a single identity; nil where it holds nothing.
+func (r *reading) cluster(c assigned) (*Answer, error) {
+	e, policy := r.entity, r.policy
 	var err error
 	a := &Answer{Entity: e, Ref: store.ProfileRef{Class: e.Name, Policy: policy.Name, ID: c.id}}
-	if a.Data, err = gather(storedRows{&snap.Reader}, e.Name, c.members); err != nil {
+	rows := storedRows{&r.snap.Reader, r.view}
+	if a.Data, err = gather(rows, e.Name, c.members); err != nil {
 		return nil, err
 	}
 	if a.Data = a.Data.under(&policy.Policy); !a.Data.Exists() {
 		return nil, nil
 	}
-	decided, err := snap.Profile(a.Ref)
+	decided, err := r.snap.Profile(a.Ref)
 	if err != nil {
 		return nil, err
 	}

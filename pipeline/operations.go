@@ -266,6 +266,9 @@ func (sh *Shard) deleteProfile(op *operation) error {
 // fragments hold of it.
 func (sh *Shard) raiseFloor(op *operation, p *person) error {
 	floor := op.floor()
+	if err := sh.computedBefore(p, floor.Time, op.why); err != nil {
+		return err
+	}
 	p.row.Floor = profile.Later(p.row.Floor, floor)
 	sh.state.touch(p)
 	for _, dataset := range slices.Clone(p.row.Fragments) {
@@ -303,7 +306,9 @@ func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err e
 		}
 		sh.hide(p, &e.row, true)
 		sh.state.touchEventID(ref.Dataset, ref.ID, e)
-		sh.state.setEvent(ref, nil)
+		if err := sh.dropEvent(p, ref, why); err != nil {
+			return 0, more, err
+		}
 	}
 	return len(refs), more, sh.relistEvents(p, why)
 }

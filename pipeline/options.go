@@ -133,8 +133,9 @@ type Entity struct {
 	PseudonymousRetention time.Duration
 	Policies              []PolicyTopic
 	Leaving               []PolicyTopic // gone from the configuration; set by AdoptPolicies
-	IdentityTopic         string        // what happened to the graph
-	AssignmentTopic       string        // compacted: identity -> profile id
+	Computed              []*ComputedDefinition
+	IdentityTopic         string // what happened to the graph
+	AssignmentTopic       string // compacted: identity -> profile id
 
 	// Union is the union schema of the class's record datasets, which knows what is deprecated; nil
 	// where nothing is.

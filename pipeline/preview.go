@@ -43,6 +43,7 @@ type ProfileDiff struct {
 	Begins     bool            `json:"begins,omitempty"` // there is none now
 	Ends       bool            `json:"ends,omitempty"`   // there would be none
 	Attributes []AttributeDiff `json:"attributes,omitempty"`
+	Computed   []AttributeDiff `json:"computed,omitempty"`
 	Datasets   *ListDiff       `json:"datasets,omitempty"`
 	Identities *ListDiff       `json:"identities,omitempty"`
 }
@@ -212,10 +213,11 @@ func diffAnswers(old, next *Answer) (diff ProfileDiff, changed bool) {
 		}
 	}
 	diff.Attributes = diffAttributes(old.Merged.Leaves, next.Merged.Leaves)
+	diff.Computed = diffComputed(old.Data.Computed, next.Data.Computed)
 	diff.Datasets = diffLists(old.Data.Datasets, next.Data.Datasets)
 	diff.Identities = diffLists(texts(old.Data.Members), texts(next.Data.Members))
 	changed = diff.Begins || diff.Ends || diff.NewID != "" || len(diff.Attributes) > 0 ||
-		diff.Datasets != nil || diff.Identities != nil
+		len(diff.Computed) > 0 || diff.Datasets != nil || diff.Identities != nil
 	return diff, changed
 }
 

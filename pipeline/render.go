@@ -45,10 +45,19 @@ func visible(e *Entity, policy *PolicyTopic, merged profile.Merged) profile.Merg
 // contentOf renders what a merged profile says, without id and version: what "no change" compares.
 //
 //	"identities":{ns:[value...]},"attributes":{...},"datasets":[...]
+//
+// and before the datasets, where the class has computed attributes,
+//
+//	"computed":{...},"computed_flags":{name:[flag...]}
+//
+// of which the flags are left out where there are none.
 func contentOf(e *Entity, g *Gathered, merged profile.Merged) []byte {
 	b := make([]byte, 0, 256+32*len(merged.Leaves))
 	b = appendIdentities(append(b, `"identities":`...), e, g.Members)
 	b = profile.AppendAttributes(append(b, `,"attributes":`...), merged.Leaves)
+	if g.Computed != nil {
+		b = g.Computed.append(b)
+	}
 	b = append(b, `,"datasets":[`...)
 	for i, name := range g.Datasets {
 		if i > 0 {

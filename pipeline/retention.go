@@ -144,7 +144,14 @@ func (sh *Shard) expire(p *person, now int64, why cause) error {
 	}
 	sh.expiries += len(refs)
 	for _, ref := range refs {
-		if err := sh.forgetEvent(ref); err != nil {
+		row, err := sh.state.event(ref)
+		if err == nil && row != nil {
+			err = sh.computedExpire(p, ref, row)
+		}
+		if err == nil {
+			err = sh.forgetEvent(ref)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,9 @@ type dirtyCluster struct {
 
 // touched notes that a record, or what else has a cause, touched it.
 func (d *dirtyCluster) touched(why cause) {
-	d.cause = why.pos
+	if why.pos.Topic != "" { // a timer has none, and does not hide the record that has
+		d.cause = why.pos
+	}
 	d.time = max(d.time, why.time)
 }
 
@@ -159,6 +161,9 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 		return err
 	}
 	next := store.Profile{Version: sh.version, Cause: u.dirty.cause, Identity: u.identity}
+	if u.data.Computed != nil {
+		next.Now = sh.state.computed.now
+	}
 	alive := last.found && !last.row.Dead
 	if !u.data.Exists() {
 		if !alive {

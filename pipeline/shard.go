@@ -134,6 +134,10 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
 		values: values, blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
 	}
+	sh.state.computed = newComputedWork(model, &sh.timers, o.CacheRows)
+	for _, v := range values {
+		v.catalog = sh.state.computed.catalog
+	}
 	return sh, errors.Join(sh.loadInputs(), sh.loadRules(), sh.loadBackground(),
 		sh.loadTotals(), sh.loadRetentions())
 }
@@ -182,7 +186,7 @@ func (sh *Shard) loadBackground() error {
 	if err != nil {
 		return err
 	}
-	if err := sh.loadTimers(); err != nil {
+	if err := errors.Join(sh.loadTimers(), sh.state.computed.load(r, sh.model.Entities)); err != nil {
 		return err
 	}
 	sh.stats.background(sh.jobs, sh.timers.waiting)
@@ -217,6 +221,7 @@ func (sh *Shard) apply(chunks []Chunk, now int64, links uint64) (rest []Chunk, e
 	busy := sh.Busy(now)
 	sh.version = sh.store.NextVersion()
 	sh.links = links
+	sh.state.computed.now, sh.state.computed.version = now, sh.version
 	for i := range chunks {
 		if err := sh.applyChunk(&chunks[i], now); err != nil {
 			return nil, err
@@ -287,6 +292,9 @@ func (sh *Shard) fill(b *store.Batch) error {
 		return err
 	}
 	sh.state.write(b)
+	if err := sh.state.writeComputed(b); err != nil {
+		return err
+	}
 	sh.writeJobs(b)
 	sh.writeTimers(b)
 	sh.writeBlocked(b)

@@ -94,6 +94,7 @@ type state struct {
 	unlinks  map[string]bool // classes in which some links do not count
 	wide     wideLinks       // of identities that have many
 	totals   graphTotals
+	computed *computedWork // nil in a trial
 
 	generations map[string]generation     // of the rules of each class
 	trial       *trial                    // nil but in a trial of other rules
@@ -110,6 +111,7 @@ type state struct {
 	newUnlinks    []string
 	setEvents     map[store.EventRef]*store.Event // nil: deleted
 	eventOrder    []store.EventRef
+	mine          map[personKey][]store.EventRef // of eventOrder, by identity
 }
 
 func newState(reader *store.Reader, size int) *state {
@@ -126,6 +128,7 @@ func newState(reader *store.Reader, size int) *state {
 		generations: map[string]generation{},
 		applied:     map[string]*store.Applied{},
 		setEvents:   map[store.EventRef]*store.Event{},
+		mine:        map[personKey][]store.EventRef{},
 	}
 }
 
@@ -282,10 +285,13 @@ func (s *state) touchEventID(dataset, id string, e *eventID) {
 
 // setEvent writes or, with a nil row, deletes an event.
 func (s *state) setEvent(ref store.EventRef, row *store.Event) {
+	key := personKey{ref.Class, ref.Identity}
 	if _, seen := s.setEvents[ref]; !seen {
 		s.eventOrder = append(s.eventOrder, ref)
+		s.mine[key] = append(s.mine[key], ref)
 	}
 	s.setEvents[ref] = row
+	s.timed(key, ref.Time, row != nil)
 }
 
 // decided returns what was last decided about a merged profile.
@@ -339,6 +345,7 @@ func (s *state) write(b *store.Batch) {
 	s.dirtyClusters, s.dirtyEventIDs = s.dirtyClusters[:0], s.dirtyEventIDs[:0]
 	s.eventOrder = s.eventOrder[:0]
 	clear(s.setEvents)
+	clear(s.mine)
 }
 
 // writeCluster writes a cluster; one that came and went within the commit leaves no trace.
@@ -392,4 +399,7 @@ func (s *state) turn() {
 	s.clusters.turn()
 	s.eventIDs.turn()
 	s.profiles.turn()
+	if s.computed != nil {
+		s.computed.people.turn()
+	}
 }

@@ -16,12 +16,19 @@ func (s *state) hasEvents(p *person, dataset string) (bool, error) {
 	return found, err
 }
 
+// event returns a stored event, this commit included; nil where there is none.
+func (s *state) event(ref store.EventRef) (*store.Event, error) {
+	if row, changed := s.setEvents[ref]; changed {
+		return row, nil
+	}
+	return s.reader.Event(ref)
+}
+
 // events calls fn for the events of an identity in a range of times, both ends included, this
 // commit included, until fn says false. Those of this commit come first, in order of their writing.
 func (s *state) events(p *person, from, until int64, fn func(store.EventRef) bool) error {
-	for _, ref := range s.eventOrder {
-		mine := ref.Class == p.key.class && ref.Identity == p.key.id
-		if mine && s.setEvents[ref] != nil && from <= ref.Time && ref.Time <= until && !fn(ref) {
+	for _, ref := range s.mine[p.key] {
+		if s.setEvents[ref] != nil && from <= ref.Time && ref.Time <= until && !fn(ref) {
 			return nil
 		}
 	}

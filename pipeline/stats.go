@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"selfsame/computed"
 	"selfsame/store"
 )
 
@@ -56,11 +57,22 @@ type Figures struct {
 	Graph        map[string]store.GraphTotals // of the committed state, by class
 	GraphChanges map[GraphCount]uint64        // entries of the identity topic, by kind
 	LinksLeftOut map[GraphCount]uint64        // new links that stayed out, by rule
+
+	ComputedReadings map[ReadingCount]uint64 // of events, by computed attribute
 }
 
 // GraphCount names something that is counted of the graph of a class: a kind of entry on the
 // identity topic, or a rule.
 type GraphCount struct{ Class, Name string }
+
+// ReadingCount names something that is counted of the events that a computed attribute has read.
+type ReadingCount struct{ Class, Attribute, Kind string }
+
+// The kinds of ReadingCount.
+const (
+	ReadingAbsent   = "absent"   // the filter met a field that the event does not have
+	ReadingUnusable = "unusable" // the value is too long, infinite, or not of its type
+)
 
 // Stats are figures that may be read while they are counted.
 type Stats struct {
@@ -82,7 +94,13 @@ func newStats(model *Model) *Stats {
 		Lag: map[TopicPartition]int64{}, Positions: map[TopicPartition]int64{},
 		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{},
 		GraphChanges: map[GraphCount]uint64{}, LinksLeftOut: map[GraphCount]uint64{}}
+	s.mu.f.ComputedReadings = map[ReadingCount]uint64{}
 	for _, entity := range model.Entities {
+		for _, d := range entity.Computed {
+			for _, kind := range []string{ReadingAbsent, ReadingUnusable} {
+				s.mu.f.ComputedReadings[ReadingCount{entity.Name, d.Name, kind}] = 0
+			}
+		}
 		for _, kind := range graphKinds {
 			s.mu.f.GraphChanges[GraphCount{entity.Name, kind}] = 0
 		}
@@ -119,6 +137,7 @@ func (s *Stats) Figures() Figures {
 	f.Graph = maps.Clone(f.Graph)
 	f.GraphChanges = maps.Clone(f.GraphChanges)
 	f.LinksLeftOut = maps.Clone(f.LinksLeftOut)
+	f.ComputedReadings = maps.Clone(f.ComputedReadings)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -139,6 +158,7 @@ type counts struct {
 
 	changes []GraphCount
 	leftOut []GraphCount // by rule
+	reads   map[ReadingCount]uint64
 	refused []restless
 	moved   []restless
 }
@@ -162,6 +182,23 @@ func (c *counts) consumed(in *Input, outcome Outcome) {
 	}
 	c.outcomes = append(c.outcomes, one)
 	c.blocked += uint64(in.IDs.Blocked)
+}
+
+// reading counts what a computed attribute has made of an event, where that is worth telling.
+func (c *counts) reading(class, name string, r computed.Reading) {
+	kind := ""
+	switch {
+	case r.Absent:
+		kind = ReadingAbsent
+	case r.Unusable:
+		kind = ReadingUnusable
+	default:
+		return
+	}
+	if c.reads == nil {
+		c.reads = map[ReadingCount]uint64{}
+	}
+	c.reads[ReadingCount{class, name, kind}]++
 }
 
 func (c *counts) inputLost(topic string, n uint64) {
@@ -209,6 +246,9 @@ func (s *Stats) add(c *counts) {
 	}
 	for _, rule := range c.leftOut {
 		f.LinksLeftOut[rule]++
+	}
+	for key, n := range c.reads {
+		f.ComputedReadings[key] += n
 	}
 	for _, one := range c.refused {
 		s.mu.refused.add(one)

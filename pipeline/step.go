@@ -230,15 +230,15 @@ func (sh *Shard) insertEvent(in *Input, now int64) (Outcome, error) {
 	if !e.row.Exists() {
 		return Superseded, nil
 	}
-	ref := sh.eventRef(in, &e.row)
-	sh.state.setEvent(ref, &store.Event{Stamp: in.Stamp, Body: in.Body})
+	ref, row := sh.eventRef(in, &e.row), &store.Event{Stamp: in.Stamp, Body: in.Body}
+	sh.state.setEvent(ref, row)
 	sh.awaitExpiry(p, ds, in.Stamp.Time)
 	if !slices.Contains(p.row.Events, ds.Name) {
 		p.row.Events = insertName(p.row.Events, ds.Name)
 		sh.state.touch(p)
 		sh.markDirty(p, in.cause())
 	}
-	return Accepted, nil
+	return Accepted, sh.computedInsert(p, ref, row, in.cause())
 }
 
 // deleteEvent removes the event of an id; copies of it that come later stay away.
@@ -261,10 +261,13 @@ func (sh *Shard) deleteEvent(in *Input) (Outcome, error) {
 
 // takeEvent takes the stored copy of an event away from the identity that holds it.
 func (sh *Shard) takeEvent(dataset, id string, row *store.EventID, why cause) error {
-	sh.state.setEvent(store.EventRef{Class: row.Class, Identity: row.Identity,
-		Time: row.Stamp.Time, Dataset: dataset, ID: id}, nil)
 	p, err := sh.state.person(row.Class, row.Identity)
 	if err != nil {
+		return err
+	}
+	ref := store.EventRef{Class: row.Class, Identity: row.Identity, Time: row.Stamp.Time,
+		Dataset: dataset, ID: id}
+	if err := sh.dropEvent(p, ref, why); err != nil {
 		return err
 	}
 	left, err := sh.state.hasEvents(p, dataset)
@@ -291,6 +294,19 @@ func (sh *Shard) hide(p *person, row *store.EventID, hidden bool) {
 // lifted since. Its body is gone: the next copy stands for it.
 func (sh *Shard) lifted(p *person, row *store.EventID) bool {
 	return row.Hidden && row.Holder == sh.hash(p) && !row.Stamp.Before(p.row.Floor)
+}
+
+// dropEvent takes an event out of the store, and out of what was computed from it.
+func (sh *Shard) dropEvent(p *person, ref store.EventRef, why cause) error {
+	row, err := sh.state.event(ref)
+	if err != nil {
+		return err
+	}
+	sh.state.setEvent(ref, nil)
+	if row == nil {
+		return nil
+	}
+	return sh.computedDelete(p, ref, row, why)
 }
 
 func (sh *Shard) eventRef(in *Input, row *store.EventID) store.EventRef {

@@ -12,11 +12,16 @@ import (
 // moment is worked off commit by commit, the oldest first.
 const timersPerCommit = 500
 
+// timerEvents bounds the events that the timers of one commit move in and out of windows: beyond,
+// the next commit goes on.
+const timerEvents = 20_000
+
 // timers is the queue of the timers: the rows are the truth, this knows where they begin.
 type timers struct {
 	waiting int   // rows there are
 	next    int64 // no timer is due before; math.MaxInt64 without any
 	set     []store.Timer
+	gone    []store.Timer // set by an earlier commit, and not wanted any more
 	fired   []store.Timer
 }
 
@@ -63,7 +68,11 @@ func (sh *Shard) runTimers(now int64) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range due {
+	for i, t := range due {
+		if sh.state.computed.looked > timerEvents {
+			due, sh.timers.next = due[:i], t.At
+			break
+		}
 		if err := sh.fire(t, now); err != nil {
 			return fmt.Errorf("working off a timer of kind %s: %w", t.Kind, err)
 		}
@@ -80,18 +89,22 @@ func (sh *Shard) fire(t store.Timer, now int64) error {
 		return nil
 	case timerExpire, timerIdle:
 		return sh.fireExpiry(t, now)
+	case store.TimerComputed:
+		return sh.fireComputed(t)
 	}
 	return fmt.Errorf("the kind is not known to this program")
 }
 
 // timerKinds lists the kinds, for the store's dictionary.
-func timerKinds() []string { return []string{timerForgetJob, timerExpire, timerIdle} }
+func timerKinds() []string {
+	return []string{timerForgetJob, timerExpire, timerIdle, store.TimerComputed}
+}
 
 // writeTimers puts what the commit has changed of timers into b.
 func (sh *Shard) writeTimers(b *store.Batch) {
 	t := &sh.timers
 	gone := map[store.Timer]bool{} // what fires can be taken back in the same commit
-	for _, one := range t.fired {
+	for _, one := range slices.Concat(t.fired, t.gone) {
 		gone[one] = true
 	}
 	for one := range gone {
@@ -102,5 +115,5 @@ func (sh *Shard) writeTimers(b *store.Batch) {
 		t.next = min(t.next, one.At)
 	}
 	t.waiting += len(t.set) - len(gone)
-	t.set, t.fired = t.set[:0], t.fired[:0]
+	t.set, t.gone, t.fired = t.set[:0], t.gone[:0], t.fired[:0]
 }

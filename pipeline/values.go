@@ -15,6 +15,9 @@ type values struct {
 	entity *Entity
 	policy *PolicyTopic
 	avro   *schemas.ProfileSchema // nil: JSON
+
+	catalog *catalog
+	types   map[string]string // of the computed attributes in avro
 }
 
 // ProfileSchema returns the Avro schema of a class's profiles: what its topics' values have in
@@ -24,7 +27,12 @@ func (m *Model) ProfileSchema(e *Entity) (*schemas.ProfileSchema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return schemas.NewProfileSchema(e.Name, union)
+	var fields []schemas.ComputedField
+	for _, d := range e.Computed {
+		fields = append(fields, schemas.ComputedField{Name: d.Name,
+			Type: appendAvroType(nil, d.Name, d.Attribute.Output())})
+	}
+	return schemas.NewProfileSchema(e.Name, union, fields)
 }
 
 // newValues prepares the topics of all policies, by class and name.
@@ -43,13 +51,22 @@ func newValues(m *Model) (map[policyKey]*values, error) {
 }
 
 func (m *Model) newValues(e *Entity, policy *PolicyTopic) (*values, error) {
-	v := &values{entity: e, policy: policy}
+	v := &values{entity: e, policy: policy, types: e.computedTypes()}
 	if policy.Format == FormatJSON {
 		return v, nil
 	}
 	var err error
 	v.avro, err = m.ProfileSchema(e)
 	return v, err
+}
+
+// computedTypes are the types of an entity class's computed attributes, by name.
+func (e *Entity) computedTypes() map[string]string {
+	types := map[string]string{}
+	for _, d := range e.Computed {
+		types[d.Name] = d.Attribute.Output().String()
+	}
+	return types
 }
 
 // policyKey names a merge policy of a class.
@@ -66,7 +83,7 @@ func (v *values) merge(g *Gathered) (text, content []byte, err error) {
 		return text, text, nil
 	}
 	a := Answer{Entity: v.entity, Data: g, Merged: merged}
-	content, err = v.avro.EncodeContent(a.record())
+	content, err = v.avro.EncodeContent(a.record(v.types))
 	if err != nil {
 		err = fmt.Errorf("encoding a profile for topic %s: the state holds what no dataset's "+
 			"schema has: %w", v.policy.Topic, err)
@@ -120,7 +137,11 @@ func (v *values) stored(r *store.Reader, id profile.ID, row *store.Profile) ([]b
 		}
 		members = cluster.Members
 	}
-	g, err := gather(storedRows{r}, v.entity.Name, members)
+	view, err := v.catalog.view(r, v.entity.Name, row.Version, row.Now)
+	if err != nil {
+		return nil, err
+	}
+	g, err := gather(storedRows{r, view}, v.entity.Name, members)
 	if err != nil {
 		return nil, err
 	}

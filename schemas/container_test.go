@@ -20,7 +20,7 @@ func TestProfileFiles(t *testing.T) {
 	for i := range 100 {
 		s := mustParse(t, (&randomSchema{rand: r}).record(3))
 		union := mustCompose(t, Member{Dataset: "a", Schema: s})
-		p, err := NewProfileSchema("profile", union)
+		p, err := NewProfileSchema("profile", union, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func checkFile(t *testing.T, p *ProfileSchema, file []byte, want []*ProfileRecor
 
 // TestProfileWithoutAttributes: a class that has events only is exported too.
 func TestProfileWithoutAttributes(t *testing.T) {
-	p, err := NewProfileSchema("my class", nil)
+	p, err := NewProfileSchema("my class", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,16 @@ type ProfileSchema struct {
 	avro   []byte
 }
 
+// ComputedField is a computed attribute in the schema of profiles.
+type ComputedField struct {
+	Name string
+	Type []byte // in JSON; null is added to it
+}
+
 // NewProfileSchema makes the schema of a class's profiles. attributes is the union schema of its
 // record datasets, nil where it has none. Errors are [SchemaError]s.
-func NewProfileSchema(class string, attributes *Union) (*ProfileSchema, error) {
+func NewProfileSchema(class string, attributes *Union, computed []ComputedField) (
+	*ProfileSchema, error) {
 	namespace := unionNamespace + "." + avroName(class)
 	text := strconv.AppendQuote([]byte(`{"type":"record","name":`), namespace+".Profile")
 	text = append(text, `,"fields":[{"name":"id","type":"string"},`+
@@ -31,9 +38,30 @@ func NewProfileSchema(class string, attributes *Union) (*ProfileSchema, error) {
 		text = append(text, attributes.Avro()...)
 	}
 	text = append(text, `},{"name":"datasets","type":{"type":"array","items":"string"}},`+
-		`{"name":"oversize","type":["null","long"],"default":null}]}`...)
+		`{"name":"oversize","type":["null","long"],"default":null}`...)
+	text = append(appendComputed(text, namespace, computed), `]}`...)
 	schema, err := Parse("schema of profiles of "+class, text)
 	return &ProfileSchema{schema: schema, avro: text}, err
+}
+
+// appendComputed appends the fields of computed attributes and of what is to be known of them, where
+// there are any.
+func appendComputed(text []byte, namespace string, computed []ComputedField) []byte {
+	if len(computed) == 0 {
+		return text
+	}
+	text = append(text, `,{"name":"computed","type":["null",{"type":"record","name":`...)
+	text = append(strconv.AppendQuote(text, namespace+".Computed"), `,"fields":[`...)
+	for i, f := range computed {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendQuote(append(text, `{"name":`...), f.Name)
+		text = append(append(text, `,"type":["null",`...), f.Type...)
+		text = append(text, `],"default":null}`...)
+	}
+	return append(text, `]}],"default":null},{"name":"computed_flags","type":["null",`+
+		`{"type":"map","values":{"type":"array","items":"string"}}],"default":null}`...)
 }
 
 // Schema returns the schema, to decode with.
@@ -50,6 +78,9 @@ type ProfileRecord struct {
 	Attributes        profile.Value       // an object
 	Datasets          []string
 	Oversize          uint64 // of a marker that stands in for a profile: its bytes, else 0
+
+	Computed profile.Value       // an object; null where there is none
+	Flags    map[string][]string // of computed attributes, by name
 }
 
 // Encode encodes a profile as bare Avro binary. Errors are [ViolationError]s: attributes that the
@@ -69,16 +100,16 @@ func (p *ProfileSchema) AppendHead(dst []byte, r *ProfileRecord) []byte {
 
 // EncodeContent encodes what of a profile comes after its head. Errors are those of Encode.
 func (p *ProfileSchema) EncodeContent(r *ProfileRecord) ([]byte, error) {
-	names, items := []string{}, []profile.Value{}
-	for namespace, values := range r.Identities {
-		names, items = append(names, namespace), append(items, texts(values))
-	}
 	oversize := profile.Null()
 	if r.Oversize > 0 {
 		oversize = profile.Int(int64(r.Oversize))
 	}
-	values := []profile.Value{profile.Object(names, items), r.Attributes, texts(r.Datasets),
-		oversize}
+	flags := profile.Null()
+	if len(r.Flags) > 0 {
+		flags = lists(r.Flags)
+	}
+	values := []profile.Value{lists(r.Identities), r.Attributes, texts(r.Datasets), oversize,
+		r.Computed, flags}
 	var content []byte
 	var err error
 	for i, f := range p.schema.root.Fields[headFields:] {
@@ -91,6 +122,14 @@ func (p *ProfileSchema) EncodeContent(r *ProfileRecord) ([]byte, error) {
 
 // headFields are the fields that AppendHead writes.
 const headFields = 4
+
+func lists(all map[string][]string) profile.Value {
+	names, items := []string{}, []profile.Value{}
+	for name, values := range all {
+		names, items = append(names, name), append(items, texts(values))
+	}
+	return profile.Object(names, items)
+}
 
 func texts(all []string) profile.Value {
 	items := make([]profile.Value, len(all))

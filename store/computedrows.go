@@ -104,7 +104,16 @@ func (r *Reader) Computed(ref ComputedRef) (*ComputedRows, error) {
 	return &ComputedRows{reader: r, prefix: prefix, changed: map[string][]byte{}}, nil
 }
 
-// EmptyComputedRows returns rows of which none is stored, such as those of a definition that is
+// NewComputed returns the rows of a computed attribute of an identity that is known to have none.
+func (r *Reader) NewComputed(ref ComputedRef) (*ComputedRows, error) {
+	rows, err := r.Computed(ref)
+	if err == nil {
+		rows.reader = nil
+	}
+	return rows, err
+}
+
+// EmptyComputedRows returns rows that lie in memory only, such as those of a definition that is
 // tried out.
 func EmptyComputedRows() *ComputedRows { return &ComputedRows{changed: map[string][]byte{}} }
 
@@ -261,6 +270,7 @@ func (b *Batch) SetComputed(c *ComputedRows) (wrote bool) {
 	}
 	clear(c.changed)
 	c.sorted, c.cleared = nil, nil
+	c.reader = b.store.Reader()
 	return wrote
 }
 

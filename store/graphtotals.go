@@ -54,6 +54,15 @@ func (t *GraphTotals) Clusters() int64 {
 	return n
 }
 
+// Identities is about how many identities there are in clusters of all sizes.
+func (t *GraphTotals) Identities() int64 {
+	var n int64
+	for i, size := range clusterSizes {
+		n += t.Sizes[i] * int64(max(size.upTo, 1))
+	}
+	return n
+}
+
 // AddCluster adds n clusters with these members, which are sorted; none are none.
 func (t *GraphTotals) AddCluster(members []profile.Identity, n int64) {
 	if len(members) == 0 {

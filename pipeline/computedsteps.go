@@ -1,0 +1,241 @@
+package pipeline
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"selfsame/computed"
+	"selfsame/store"
+)
+
+// What a change of events does to computed attributes. Whoever stores or removes an event calls
+// this in the same commit, before or after [state.setEvent]; values are folded when the commit
+// settles.
+
+// computedInsert takes in an event that is stored.
+func (sh *Shard) computedInsert(p *person, ref store.EventRef, row *store.Event,
+	why cause) error {
+	return sh.eachReading(p, ref, row, why, func(one *computedState, r eventReading) error {
+		at := r.tracked.Touches(ref.Time, sh.state.computed.now)
+		sh.state.wake(r.person, at)
+		return one.Take(r.event, r.Reading)
+	})
+}
+
+// computedDelete takes back an event that is deleted, as it was stored.
+func (sh *Shard) computedDelete(p *person, ref store.EventRef, row *store.Event,
+	why cause) error {
+	return sh.eachReading(p, ref, row, why, func(one *computedState, r eventReading) error {
+		_, err := one.Delete(r.event)
+		return err
+	})
+}
+
+// computedExpire lets go of an event whose retention ends. Lifetime attributes go on counting it.
+// Call it before the event is taken out of the store.
+func (sh *Shard) computedExpire(p *person, ref store.EventRef, row *store.Event) error {
+	w := sh.state.computed
+	return sh.eachReading(p, ref, row, cause{}, func(one *computedState, r eventReading) error {
+		if !r.tracked.Lifetime() {
+			for done := false; !done; {
+				var err error
+				if done, err = sh.state.move(r.person, one, moveLimit); err != nil {
+					return err
+				}
+			}
+			if r.tracked.Window(w.now).Contains(ref.Time) {
+				_, err := one.Delete(r.event)
+				return err
+			}
+			return nil
+		}
+		_, err := one.Expire(r.event)
+		return err
+	})
+}
+
+// computedRemoved is what was taken out of folded days, for an audit record.
+type computedRemoved struct {
+	Days   int
+	Events int64
+}
+
+// computedDays takes the folded days of a dataset out of an identity's attributes, from one up to
+// and including another, by [computed.Day].
+func (sh *Shard) computedDays(p *person, dataset string, from, to int64, why cause) (
+	removed computedRemoved, err error) {
+	err = sh.eachListed(p, func(cp *computedPerson, t *tracked, one *computedState) error {
+		if !t.Lifetime() {
+			return nil
+		}
+		r, err := one.RemoveDays(dataset, from, to)
+		if r.Days > 0 {
+			sh.state.touchComputed(cp)
+			sh.markDirty(p, why)
+		}
+		removed.Days = max(removed.Days, r.Days)
+		removed.Events = max(removed.Events, r.Events)
+		return err
+	})
+	return removed, err
+}
+
+// computedBefore takes the folded days out that lie before a time or are cut by it.
+func (sh *Shard) computedBefore(p *person, before int64, why cause) error {
+	for _, ds := range sh.model.Datasets {
+		if ds.Entity != p.key.class || ds.Class != ClassEvent {
+			continue
+		}
+		_, err := sh.computedDays(p, ds.Name, math.MinInt64, computed.Day(before-1), why)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// computedDrop forgets everything that computed attributes keep of an identity, folded days
+// included. What is still stored of its events is counted again when the profile is settled.
+func (sh *Shard) computedDrop(p *person, why cause) error {
+	w := sh.state.computed
+	if w == nil || w.classes[p.key.class] == nil {
+		return nil
+	}
+	cp, err := sh.state.computedPerson(p.key)
+	if err != nil {
+		return err
+	}
+	for _, number := range slices.Concat(cp.head.Numbers, slices.Sorted(maps.Keys(cp.states))) {
+		if err := sh.dropState(cp, number); err != nil {
+			return err
+		}
+	}
+	cp.head.Wake, cp.fresh = computed.Never, true
+	sh.state.touchComputed(cp)
+	sh.markDirty(p, why)
+	return nil
+}
+
+// dropState forgets what an attribute keeps of an identity.
+func (sh *Shard) dropState(cp *computedPerson, number uint16) error {
+	rows, err := sh.state.reader.Computed(store.ComputedRef{Class: cp.key.class,
+		Identity: cp.key.id, Number: number})
+	if err == nil {
+		err = rows.Clear([]byte{0}, []byte{math.MaxUint8})
+	}
+	if err != nil {
+		return err
+	}
+	delete(cp.states, number)
+	cp.gone = append(cp.gone, goneRows{number, rows})
+	cp.unlist(number)
+	sh.state.touchComputed(cp)
+	return nil
+}
+
+// eventReading is what one attribute makes of one event.
+type eventReading struct {
+	computed.Reading
+	tracked *tracked
+	person  *computedPerson
+	event   *computed.Event
+}
+
+// eachReading calls change with the state of each attribute in which an event counts, and marks
+// the profile where there is one. Of a cause without a position nothing is marked.
+func (sh *Shard) eachReading(p *person, ref store.EventRef, row *store.Event, why cause,
+	change func(*computedState, eventReading) error) error {
+	w := sh.state.computed
+	if w == nil || w.classes[p.key.class] == nil {
+		return nil
+	}
+	hearing := w.classes[p.key.class].hearing[ref.Dataset]
+	if len(hearing) == 0 {
+		return nil
+	}
+	event := eventOf(ref, row)
+	for _, t := range hearing {
+		r := t.Read(event)
+		sh.counts.reading(p.key.class, t.Name(), r)
+		if !r.Counts {
+			continue
+		}
+		cp, err := sh.state.computedPerson(p.key)
+		if err != nil {
+			return err
+		}
+		one, err := sh.state.open(cp, t)
+		if err != nil {
+			return err
+		}
+		sh.state.touchComputed(cp)
+		if err := change(one, eventReading{r, t, cp, event}); err != nil {
+			return err
+		}
+		if why.pos.Topic != "" {
+			sh.markDirty(p, why)
+		}
+	}
+	return nil
+}
+
+// eachListed calls fn with each state that lies in the store.
+func (sh *Shard) eachListed(p *person,
+	fn func(*computedPerson, *tracked, *computedState) error) error {
+	w := sh.state.computed
+	if w == nil || w.classes[p.key.class] == nil {
+		return nil
+	}
+	cp, err := sh.state.computedPerson(p.key)
+	if err != nil {
+		return err
+	}
+	for _, t := range w.classes[p.key.class].kept {
+		if cp.states[t.number] == nil && !listed(&cp.head, t.number) {
+			continue
+		}
+		one, err := sh.state.open(cp, t)
+		if err != nil {
+			return err
+		}
+		if err := fn(cp, t, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fireComputed moves what an identity keeps to now, and has its profile settled.
+func (sh *Shard) fireComputed(t store.Timer) error {
+	class, id, err := sh.state.reader.CutComputedTimer(t)
+	if err != nil {
+		return err
+	}
+	p, err := sh.state.person(class, id)
+	if err != nil || sh.model.Entity(class) == nil {
+		return err
+	}
+	cp, err := sh.state.computedPerson(p.key)
+	if err != nil || cp.timer != t.At {
+		return err
+	}
+	cp.timer, cp.head.Wake, cp.fresh = computed.Never, computed.Never, true
+	sh.state.touchComputed(cp)
+	err = sh.eachListed(p, func(cp *computedPerson, t *tracked, one *computedState) error {
+		for done := false; !done; {
+			var err error
+			if done, err = sh.state.move(cp, one, moveLimit); err != nil {
+				return err
+			}
+		}
+		at, err := one.Wake(sh.state.computed.now, workingEvents{sh.state, cp}, moveLimit)
+		sh.state.wake(cp, at)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	sh.markDirty(p, cause{time: math.MinInt64, dataset: ControlName})
+	return nil
+}
