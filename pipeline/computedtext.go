@@ -76,8 +76,9 @@ func diffComputed(old, next *Computed) []AttributeDiff {
 	was, is := old.byName(), next.byName()
 	var diffs []AttributeDiff
 	for _, name := range sortedOnce(append(old.names(), next.names()...)) {
-		if !was[name].Equal(is[name]) {
-			diffs = append(diffs, AttributeDiff{name, rawValue(was[name]), rawValue(is[name])})
+		v, w := was[name], is[name]
+		if !v.Value.Equal(w.Value) || v.Truncated != w.Truncated || v.Overflow != w.Overflow {
+			diffs = append(diffs, AttributeDiff{name, rawValue(v.Value), rawValue(w.Value)})
 		}
 	}
 	return diffs
@@ -93,11 +94,11 @@ func (c *Computed) names() []string {
 	return names
 }
 
-func (c *Computed) byName() map[string]profile.Value {
-	values := map[string]profile.Value{}
+func (c *Computed) byName() map[string]ComputedValue {
+	values := map[string]ComputedValue{}
 	if c != nil {
 		for i := range c.Values {
-			values[c.Values[i].Name] = c.Values[i].Value
+			values[c.Values[i].Name] = c.Values[i]
 		}
 	}
 	return values

@@ -89,6 +89,10 @@ func (w *world) tell(d *datadriven.TestData) string {
 		return w.tellExplain(d)
 	case "preview":
 		return w.tellPreview(d)
+	case "computed":
+		return w.tellComputed(d)
+	case "readings":
+		return w.tellReadings()
 	case "crash":
 		w.crash(vfs.CrashCloneCfg{})
 		w.publish()
@@ -259,6 +263,7 @@ func (w *world) tellPreview(d *datadriven.TestData) string {
 func (w *world) tellGet(d *datadriven.TestData) string {
 	namespace, value, _ := strings.Cut(d.CmdArgs[0].Key, ":")
 	lookup := pipeline.NewLookup(w.model, w.store)
+	lookup.Now = func() int64 { return w.now.UnixNano() }
 	query := pipeline.Query{Class: "profile", Namespace: namespace, Value: value}
 	d.MaybeScanArgs(w.t.(*testing.T), "policy", &query.Policy)
 	answer, err := lookup.Find(query)

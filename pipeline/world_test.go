@@ -201,6 +201,8 @@ func (w *world) tryOpen() error {
 	}
 	_, err = pipeline.AdoptRules(w.model, w.store, w.now.UnixNano())
 	w.must(err)
+	_, err = pipeline.AdoptComputed(w.model, w.store, w.now.UnixNano())
+	w.must(err)
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
 		Partitions: partitions, CacheRows: 20})
 	w.must(err)
