@@ -259,7 +259,7 @@ func (w *world) checkCounts(crashed bool) {
 	}
 }
 
-func compareFinal(t *testing.T, want, got map[string]string, what string) {
+func compareFinal(t testing.TB, want, got map[string]string, what string) {
 	t.Helper()
 	for key, value := range want {
 		if got[key] != value {
