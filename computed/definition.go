@@ -58,13 +58,22 @@ type DefinitionError struct {
 // Error names the attribute, the key and the place in it.
 func (e *DefinitionError) Error() string {
 	at := e.Key
-	if e.Line > 1 {
-		at += fmt.Sprintf(", line %d", e.Line)
-	}
-	if e.Line > 0 {
-		at += fmt.Sprintf(", column %d", e.Column)
+	if place := strings.TrimSuffix(e.Place(), ": "); place != "" {
+		at += ", " + place
 	}
 	return fmt.Sprintf("attribute %q: %s: %s", e.Attribute, at, e.Reason)
+}
+
+// Place names the place in the key's text, such as "line 2, column 5: "; "" where the whole of it
+// is meant.
+func (e *DefinitionError) Place() string {
+	switch {
+	case e.Line > 1:
+		return fmt.Sprintf("line %d, column %d: ", e.Line, e.Column)
+	case e.Line > 0:
+		return fmt.Sprintf("column %d: ", e.Column)
+	}
+	return ""
 }
 
 var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)

@@ -55,11 +55,15 @@ func (p *Pipeline) next(tick <-chan time.Time) (chunks []Chunk, open bool) {
 			return nil, true
 		}
 	}
+	due := time.NewTimer(p.Shard.untilDue(time.Now().UnixNano()))
+	defer due.Stop()
 	select {
 	case chunk, open := <-p.inputs:
 		return p.gather(chunk, open), open
 	case do := <-p.errands:
 		do()
+		return nil, true
+	case <-due.C:
 		return nil, true
 	case <-tick:
 		return nil, true

@@ -53,9 +53,9 @@ type ComputedDefinition struct {
 	Attribute *computed.Attribute
 }
 
-// CompileComputed checks a definition against the events of an entity class. Errors are joined
+// DefineComputed checks a definition against the events of an entity class. Errors are joined
 // [computed.DefinitionError]s.
-func CompileComputed(def computed.Definition, class *computed.Class) (*ComputedDefinition, error) {
+func DefineComputed(def computed.Definition, class *computed.Class) (*ComputedDefinition, error) {
 	a, err := computed.Compile(def, class)
 	if err != nil {
 		return nil, err
@@ -121,10 +121,8 @@ func (c *catalog) attribute(class string, row *store.ComputedAttribute) *tracked
 
 func (c *catalog) compile(class string, row *store.ComputedAttribute) *tracked {
 	if e := c.model.Entity(class); e != nil {
-		for _, d := range e.Computed {
-			if d.Name == row.Name && d.Attribute.Fingerprint() == row.Fingerprint {
-				return &tracked{d.Attribute, d.Definition, row.Number}
-			}
+		if d := e.computed(row.Name, row.Fingerprint); d != nil {
+			return &tracked{d.Attribute, d.Definition, row.Number}
 		}
 	}
 	var text computedText

@@ -45,7 +45,7 @@ func define(t testing.TB, m *pipeline.Model, definitions ...computed.Definition)
 	}
 	m.Entities[0].Computed = nil
 	for _, d := range definitions {
-		compiled, err := pipeline.CompileComputed(d, class)
+		compiled, err := pipeline.DefineComputed(d, class)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,6 +89,22 @@ func (w *world) tellComputed(d *datadriven.TestData) string {
 	w.must(w.store.Close())
 	w.open()
 	return ""
+}
+
+// tellAttributes says what there is of computed attributes.
+func (w *world) tellAttributes() string {
+	status, err := pipeline.NewLookup(w.model, w.store).Computed("profile")
+	w.must(err)
+	var lines []string
+	for _, a := range status.Attributes {
+		lines = append(lines, fmt.Sprintf("%s %s %s %s%s ready=%s since=%s", a.Name, a.State,
+			a.Type, a.Spec.Function, a.Spec.Filter, a.Ready, a.Since))
+	}
+	if status.Job != nil {
+		lines = append(lines, fmt.Sprintf("%s %d of %d", status.Job.ID, status.Job.Done,
+			status.Job.Total))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (w *world) tellReadings() string {

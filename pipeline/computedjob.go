@@ -72,6 +72,11 @@ func (a *computedAdoption) adopt(e *Entity) error {
 		return err
 	}
 	a.remove(e, row)
+	if a.store.Empty() { // there is nothing to go on with meanwhile, and nothing to clear
+		row.Attributes = slices.DeleteFunc(row.Attributes, func(old store.ComputedAttribute) bool {
+			return e.computed(old.Name, old.Fingerprint) == nil || old.Until != store.NotYet
+		})
+	}
 	if len(a.changes) == before {
 		return nil
 	}
@@ -80,6 +85,16 @@ func (a *computedAdoption) adopt(e *Entity) error {
 		return nil
 	}
 	return a.start(row, a.changes[before:])
+}
+
+// computed returns the configured attribute of a name and fingerprint, nil where there is none.
+func (e *Entity) computed(name, fingerprint string) *ComputedDefinition {
+	for _, d := range e.Computed {
+		if d.Name == name && d.Attribute.Fingerprint() == fingerprint {
+			return d
+		}
+	}
+	return nil
 }
 
 // add remembers definitions that the store does not have.
@@ -308,8 +323,8 @@ func (sh *Shard) backfillShow(job *store.Job, c *computedClass, at []byte, limit
 
 // backfillClear takes away the rows of attributes that are gone, identity by identity.
 func (sh *Shard) backfillClear(c *computedClass, at []byte, limit int) (next []byte, err error) {
-	gone := func(number uint16) bool {
-		return !slices.ContainsFunc(c.row.Attributes, func(a store.ComputedAttribute) bool {
+	stays := func(number uint16) bool {
+		return slices.ContainsFunc(c.row.Attributes, func(a store.ComputedAttribute) bool {
 			return a.Number == number && a.Until == store.NotYet
 		})
 	}
@@ -327,11 +342,9 @@ func (sh *Shard) backfillClear(c *computedClass, at []byte, limit int) (next []b
 		if err != nil {
 			return nil, err
 		}
-		for _, number := range slices.Clone(cp.head.Numbers) {
-			if gone(number) {
-				if err := sh.dropState(cp, number); err != nil {
-					return nil, err
-				}
+		for _, number := range slices.DeleteFunc(slices.Clone(cp.head.Numbers), stays) {
+			if err := sh.dropState(cp, number); err != nil {
+				return nil, err
 			}
 		}
 	}

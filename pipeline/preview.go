@@ -128,25 +128,9 @@ func (w *whatIf) identity(q PreviewQuery) (*Preview, error) {
 // sample compares clusters that lie evenly among all ids: all of them, where they are not more.
 // Where identities have profiles of their own, it takes the root of each cluster.
 func (w *whatIf) sample(n int) error {
-	picked, all, err := w.pick(profile.ID{}, n)
+	picked, err := sampleClusters(w.snap, w.entity.Name, n)
 	if err != nil {
 		return err
-	}
-	if !all {
-		picked = picked[:0]
-		step := uint64(math.MaxUint64) / uint64(n)
-		var last profile.ID
-		for i := range uint64(n) {
-			var from profile.ID
-			binary.BigEndian.PutUint64(from[:], i*step)
-			one, _, err := w.pick(from, 1)
-			if err != nil {
-				return err
-			}
-			if len(one) > 0 && one[0].id != last {
-				picked, last = append(picked, one[0]), one[0].id
-			}
-		}
 	}
 	for _, c := range picked {
 		if err := w.compare(w.root(c)); err != nil {
@@ -156,10 +140,36 @@ func (w *whatIf) sample(n int) error {
 	return nil
 }
 
-// pick lists up to n clusters from an id on; all says that there are no more.
-func (w *whatIf) pick(from profile.ID, n int) (picked []assigned, all bool, err error) {
+// sampleClusters lists up to n clusters that lie evenly among all ids.
+func sampleClusters(snap *store.Snapshot, class string, n int) ([]assigned, error) {
+	picked, all, err := pickClusters(snap, class, profile.ID{}, n)
+	if err != nil {
+		return nil, err
+	}
+	if !all {
+		picked = picked[:0]
+		step := uint64(math.MaxUint64) / uint64(n)
+		var last profile.ID
+		for i := range uint64(n) {
+			var from profile.ID
+			binary.BigEndian.PutUint64(from[:], i*step)
+			one, _, err := pickClusters(snap, class, from, 1)
+			if err != nil {
+				return nil, err
+			}
+			if len(one) > 0 && one[0].id != last {
+				picked, last = append(picked, one[0]), one[0].id
+			}
+		}
+	}
+	return picked, nil
+}
+
+// pickClusters lists up to n clusters from an id on; all says that there are no more.
+func pickClusters(snap *store.Snapshot, class string, from profile.ID, n int) (picked []assigned,
+	all bool, err error) {
 	all = true
-	err = w.snap.ClustersFrom(w.entity.Name, from, func(id profile.ID, c *store.Cluster) error {
+	err = snap.ClustersFrom(class, from, func(id profile.ID, c *store.Cluster) error {
 		if len(picked) == n {
 			all = false
 			return store.ErrStop

@@ -186,10 +186,11 @@ func (sh *Shard) loadBackground() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(sh.loadTimers(), sh.state.computed.load(r, sh.model.Entities)); err != nil {
+	err = errors.Join(sh.loadTimers(), sh.state.computed.load(r, sh.model.Entities))
+	if err != nil {
 		return err
 	}
-	sh.stats.background(sh.jobs, sh.timers.waiting)
+	sh.stats.background(sh.jobs, &sh.timers, sh.state.computed.now)
 	return nil
 }
 
@@ -267,7 +268,7 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
 	sh.forgottenJobs, sh.expiries = sh.forgottenJobs[:0], 0
 	sh.stats.add(&sh.counts)
-	sh.stats.background(sh.jobs, sh.timers.waiting)
+	sh.stats.background(sh.jobs, &sh.timers, sh.state.computed.now)
 	sh.stats.graph(&sh.state.totals)
 	sh.state.turn()
 	sh.show()

@@ -43,7 +43,8 @@ func newComputedWork(m *Model, timers *timers, cacheRows int) *computedWork {
 		attributes = max(attributes, len(e.Computed))
 	}
 	return &computedWork{catalog: newCatalog(m), classes: map[string]*computedClass{},
-		people: newCache[personKey, computedPerson](cacheRows / (1 + attributes)), timers: timers}
+		people: newCache[personKey, computedPerson](2 * cacheRows / (2 + attributes)),
+		timers: timers}
 }
 
 // load reads what the store remembers.
@@ -343,53 +344,80 @@ type workingEvents struct {
 // Within implements computed.Events.
 func (e workingEvents) Within(span computed.Span) iter.Seq2[*computed.Event, error] {
 	return func(yield func(*computed.Event, error) bool) {
-		s, key := e.state, e.person.key
-		none, err := s.noneWithin(e.person, span)
+		there, err := e.state.countWithin(e.person, span)
 		if err != nil {
 			yield(nil, err)
 		}
-		if none || err != nil {
+		if err != nil || there == 0 {
 			return
 		}
-		var mine []*computed.Event
-		for _, ref := range s.mine[key] {
-			if row := s.setEvents[ref]; row != nil && span.Contains(ref.Time) {
-				mine = append(mine, eventOf(ref, row))
-			}
+		w := walk{events: e, mine: e.mine(span), yield: yield}
+		if there != len(w.mine) { // or else the store need not be asked
+			err = w.stored(span)
 		}
-		slices.SortStableFunc(mine, func(a, b *computed.Event) int {
-			return cmp.Compare(a.Time, b.Time)
-		})
-		give := func(event *computed.Event) bool {
-			s.computed.looked++
-			return yield(event, nil)
+		if err != nil {
+			yield(nil, err)
+			return
 		}
-		stopped := false
-		until := func(at int64) {
-			for len(mine) > 0 && mine[0].Time <= at && !stopped {
-				stopped = !give(mine[0])
-				mine = mine[1:]
-			}
-		}
-		if !s.isNew(key.class, key.id) {
-			err := s.reader.EventsWithin(key.class, key.id, span.From, span.To,
-				func(ref store.EventRef, row *store.Event) error {
-					if _, changed := s.setEvents[ref]; changed {
-						return nil
-					}
-					if until(ref.Time); stopped || !give(eventOf(ref, row)) {
-						stopped = true
-						return store.ErrStop
-					}
-					return nil
-				})
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-		}
-		until(computed.Never)
+		w.until(computed.Never)
 	}
+}
+
+// mine lists the events of a span that this commit stores, by time.
+func (e workingEvents) mine(span computed.Span) []*computed.Event {
+	var mine []*computed.Event
+	for _, ref := range e.state.mine[e.person.key] {
+		if row := e.state.setEvents[ref]; row != nil && span.Contains(ref.Time) {
+			mine = append(mine, eventOf(ref, row))
+		}
+	}
+	slices.SortStableFunc(mine, func(a, b *computed.Event) int {
+		return cmp.Compare(a.Time, b.Time)
+	})
+	return mine
+}
+
+// walk gives out the events of a span.
+type walk struct {
+	events  workingEvents
+	mine    []*computed.Event // of this commit, that are to come
+	yield   func(*computed.Event, error) bool
+	stopped bool // whoever asked has had enough
+}
+
+func (w *walk) give(e *computed.Event) {
+	w.events.state.computed.looked++
+	w.stopped = !w.yield(e, nil)
+}
+
+// until gives out what this commit stores up to a time.
+func (w *walk) until(at int64) {
+	for len(w.mine) > 0 && w.mine[0].Time <= at && !w.stopped {
+		w.give(w.mine[0])
+		w.mine = w.mine[1:]
+	}
+}
+
+// stored gives out the stored events that this commit does not change, and before each what this
+// commit stores.
+func (w *walk) stored(span computed.Span) error {
+	s, key := w.events.state, w.events.person.key
+	if s.isNew(key.class, key.id) {
+		return nil
+	}
+	return s.reader.EventsWithin(key.class, key.id, span.From, span.To,
+		func(ref store.EventRef, row *store.Event) error {
+			if _, changed := s.setEvents[ref]; changed {
+				return nil
+			}
+			if w.until(ref.Time); !w.stopped {
+				w.give(eventOf(ref, row))
+			}
+			if w.stopped {
+				return store.ErrStop
+			}
+			return nil
+		})
 }
 
 // eventTimes are the times of the events of an identity, sorted: most moves pass none, and need not
@@ -399,13 +427,13 @@ type eventTimes struct{ all []int64 }
 // maxEventTimes bounds the events of an identity whose times are held.
 const maxEventTimes = 1024
 
-// noneWithin reports whether an identity is known to have no events in a span.
-func (s *state) noneWithin(cp *computedPerson, span computed.Span) (bool, error) {
+// countWithin is how many events an identity has in a span, -1 where that is not known.
+func (s *state) countWithin(cp *computedPerson, span computed.Span) (int, error) {
 	if !cp.asked && cp.times == nil {
 		cp.asked = true
 		p, err := s.person(cp.key.class, cp.key.id)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		times := &eventTimes{}
 		err = s.events(p, math.MinInt64, math.MaxInt64, func(ref store.EventRef) bool {
@@ -413,14 +441,17 @@ func (s *state) noneWithin(cp *computedPerson, span computed.Span) (bool, error)
 			return len(times.all) <= maxEventTimes
 		})
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		if len(times.all) <= maxEventTimes {
 			slices.Sort(times.all)
 			cp.times = times
 		}
 	}
-	return cp.times != nil && !cp.times.within(span), nil
+	if cp.times == nil {
+		return -1, nil
+	}
+	return cp.times.within(span), nil
 }
 
 // timed follows an event that is stored or removed.
@@ -452,7 +483,9 @@ func (t *eventTimes) remove(at int64) {
 	}
 }
 
-func (t *eventTimes) within(s computed.Span) bool {
-	i, _ := slices.BinarySearch(t.all, s.From)
-	return i < len(t.all) && t.all[i] < s.To
+// within is how many of the times lie in a span.
+func (t *eventTimes) within(s computed.Span) int {
+	from, _ := slices.BinarySearch(t.all, s.From)
+	to, _ := slices.BinarySearch(t.all, s.To)
+	return max(0, to-from)
 }

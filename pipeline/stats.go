@@ -51,6 +51,7 @@ type Figures struct {
 	JobsDone      uint64                    // that have ended
 	TimersWaiting int
 	TimersFired   uint64
+	TimersBehind  time.Duration          // how long the oldest that is due has been so
 	Inputs        map[string]InputStatus // by input topic
 	Lost          map[string]uint64      // offsets passed over unread, by input topic
 
@@ -261,14 +262,18 @@ func (s *Stats) add(c *counts) {
 }
 
 // background notes what there is of work besides records.
-func (s *Stats) background(jobs []*store.Job, timersWaiting int) {
+func (s *Stats) background(jobs []*store.Job, timers *timers, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.f.Jobs = nil
 	for _, job := range jobs {
 		s.mu.f.Jobs = append(s.mu.f.Jobs, *job)
 	}
-	s.mu.f.TimersWaiting = timersWaiting
+	s.mu.f.TimersWaiting = timers.waiting
+	s.mu.f.TimersBehind = 0
+	if timers.next <= now {
+		s.mu.f.TimersBehind = time.Duration(now - timers.next)
+	}
 }
 
 // graph notes the totals of the graph, as committed.

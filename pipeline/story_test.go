@@ -91,6 +91,8 @@ func (w *world) tell(d *datadriven.TestData) string {
 		return w.tellPreview(d)
 	case "computed":
 		return w.tellComputed(d)
+	case "attributes":
+		return w.tellAttributes()
 	case "readings":
 		return w.tellReadings()
 	case "crash":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"selfsame/store"
 )
@@ -69,7 +70,7 @@ func (sh *Shard) runTimers(now int64) error {
 		return err
 	}
 	for i, t := range due {
-		if sh.state.computed.looked > timerEvents {
+		if i > 0 && sh.state.computed.looked > timerEvents {
 			due, sh.timers.next = due[:i], t.At
 			break
 		}
@@ -80,6 +81,14 @@ func (sh *Shard) runTimers(now int64) error {
 	sh.timers.fired = append(sh.timers.fired, due...)
 	sh.counts.fired += uint64(len(due))
 	return nil
+}
+
+// untilDue is how long nothing is due; at most an hour, as clocks are set.
+func (sh *Shard) untilDue(now int64) time.Duration {
+	if sh.timers.next > now+int64(time.Hour) {
+		return time.Hour
+	}
+	return time.Duration(max(0, sh.timers.next-now))
 }
 
 func (sh *Shard) fire(t store.Timer, now int64) error {

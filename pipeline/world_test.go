@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,6 +139,8 @@ type world struct {
 
 	// Input positions that a store which is rebuilt waits for.
 	outputs     int32
+	memtable    int64                             // bytes; 0: 1 MiB
+	cacheRows   int                               // 0: 20, so that rows are read again
 	writer      string                            // transactional id
 	hold        map[pipeline.TopicPartition]int64 // of a store that is rebuilt
 	atLeastOnce bool
@@ -186,7 +189,7 @@ func (w *world) tryOpen() error {
 	w.t.Helper()
 	var err error
 	w.store, err = store.Open("store", store.Options{FS: w.fs, CacheBytes: 8 << 20,
-		MemtableBytes: 1 << 20})
+		MemtableBytes: cmp.Or(w.memtable, 1<<20)})
 	w.must(err)
 	if w.adopts {
 		w.model.Entity("profile").Leaving = nil
@@ -204,7 +207,7 @@ func (w *world) tryOpen() error {
 	_, err = pipeline.AdoptComputed(w.model, w.store, w.now.UnixNano())
 	w.must(err)
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
-		Partitions: partitions, CacheRows: 20})
+		Partitions: partitions, CacheRows: cmp.Or(w.cacheRows, 20)})
 	w.must(err)
 	w.publisher = pipeline.NewPublisher(w.shard, w.sink, pipeline.PublisherOptions{
 		TransactionalID: w.writer, AtLeastOnce: w.atLeastOnce, HoldUntil: w.hold,

@@ -44,8 +44,8 @@ func NewProfileSchema(class string, attributes *Union, computed []ComputedField)
 	return &ProfileSchema{schema: schema, avro: text}, err
 }
 
-// appendComputed appends the fields of computed attributes and of what is to be known of them, where
-// there are any.
+// appendComputed appends the fields of computed attributes, and of what is to be known of them,
+// where there are any.
 func appendComputed(text []byte, namespace string, computed []ComputedField) []byte {
 	if len(computed) == 0 {
 		return text

@@ -59,14 +59,15 @@ func rowsLikeMap(t *testing.T, s *Store, rnd *rand.Rand) {
 				t.Fatalf("row %x is %q, want %q", from, got, like[string(from)])
 			}
 		default:
-			compareScan(t, rows, like, from, to, rnd.IntN(2) == 0)
+			compareScan(t, rows, like, keyRange{string(from), string(to)}, rnd.IntN(2) == 0)
 		}
 	}
 }
 
-func compareScan(t *testing.T, rows *ComputedRows, like map[string]string, from, to []byte,
+func compareScan(t *testing.T, rows *ComputedRows, like map[string]string, over keyRange,
 	reverse bool) {
 	t.Helper()
+	from, to := []byte(over.from), []byte(over.to)
 	var want, got []string
 	for _, k := range slices.Sorted(maps.Keys(like)) {
 		if k >= string(from) && k < string(to) {

@@ -209,6 +209,6 @@ type Profile struct {
 	Survivor profile.ID       // of a dead one that was merged into another
 	// Identity is whose profile it is where each identity has its own; zero where clusters have.
 	Identity profile.Identity
-	// Now is the instant that its computed attributes are of, nanoseconds; 0 where its class has none.
+	// Now is the instant that its computed attributes are of, nanoseconds; 0 where it has none.
 	Now int64
 }
