@@ -40,6 +40,7 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 		graphPath:      h.graphByQuery,
 		explainPath:    h.explain,
 		topPath:        h.top,
+		computedPath:   h.computed,
 		"/healthz":     h.health,
 		"/readyz":      h.ready,
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
@@ -51,7 +52,7 @@ func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 	h.post = map[string]http.HandlerFunc{controlPath: h.postControl,
 		verifyPath: bare(h.postVerify),
 		backupPath: bare(h.postBackup), simulatePath: bare(h.simulate),
-		previewPath: bare(h.preview)}
+		previewPath: bare(h.preview), computedPreviewPath: bare(h.previewComputed)}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline

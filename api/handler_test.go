@@ -236,6 +236,8 @@ func TestPage(t *testing.T) {
 		pipeline.GraphSize{}, pipeline.GraphLarge{}, pipeline.GraphRestless{},
 
 		pipeline.Explanation{}, pipeline.Attribute{}, pipeline.Statement{},
+		pipeline.ComputedStatus{}, pipeline.ComputedInfo{}, pipeline.ComputedProgress{},
+		pipeline.ComputedQuery{}, pipeline.ComputedPreview{}, pipeline.ComputedDiff{},
 		pipeline.Preview{}, pipeline.ProfileDiff{}, pipeline.AttributeDiff{},
 		pipeline.ListDiff{}} {
 		for field := range reflect.TypeOf(body).Fields() {

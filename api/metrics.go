@@ -44,7 +44,7 @@ type metrics struct {
 	commits, commitSeconds, lag, position, outbox       *prometheus.Desc
 	inputState, lost                                    *prometheus.Desc
 	jobs, units, unitsDone, jobsDone                    *prometheus.Desc
-	timers, timersFired                                 *prometheus.Desc
+	timers, timersFired, timersBehind, readings         *prometheus.Desc
 	disk, wal, memtable, cache, hits, misses, debt, l0  *prometheus.Desc
 	build                                               *prometheus.Desc
 
@@ -80,6 +80,11 @@ func newCollector(b Backend) *collector {
 		jobsDone:    d("jobs_done_total", "Jobs that have ended."),
 		timers:      d("timers_waiting", "Timers that have not been worked off."),
 		timersFired: d("timers_fired_total", "Timers that have been worked off."),
+		timersBehind: d("timers_behind_seconds",
+			"How long the oldest timer that is due has been so."),
+		readings: d("computed_readings_total",
+			"Events that a computed attribute could not make something of.", "class", "attribute",
+			"kind"),
 
 		disk:     d("store_disk_bytes", "Size of all files but the log being written."),
 		wal:      d("store_wal_bytes", "Bytes in the write-ahead log."),
@@ -101,7 +106,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.consumed, m.accepted, m.rejected, m.duplicate,
 		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.commitSeconds,
 		m.lag, m.position, m.outbox, m.inputState, m.lost, m.jobs, m.units, m.unitsDone,
-		m.jobsDone, m.timers, m.timersFired, m.disk, m.wal, m.memtable, m.cache,
+		m.jobsDone, m.timers, m.timersFired, m.timersBehind,
+		m.readings, m.disk, m.wal, m.memtable, m.cache,
 		m.hits, m.misses, m.debt, m.l0, m.build} {
 		to <- d
 	}
@@ -181,6 +187,10 @@ func (c *collector) collectBackground(out sending, f pipeline.Figures) {
 	out.counter(c.metrics.jobsDone, f.JobsDone)
 	out.gauge(c.metrics.timers, float64(f.TimersWaiting))
 	out.counter(c.metrics.timersFired, f.TimersFired)
+	out.gauge(c.metrics.timersBehind, f.TimersBehind.Seconds())
+	for key, n := range f.ComputedReadings {
+		out.counter(c.metrics.readings, n, key.Class, key.Attribute, key.Kind)
+	}
 }
 
 func (c *collector) collectInputs(out sending, f pipeline.Figures) {

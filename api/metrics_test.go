@@ -90,6 +90,9 @@ func TestMetricsText(t *testing.T) {
 			Jobs: []store.Job{{Kind: "purge", Done: 3, Total: 8},
 				{Kind: "purge", Done: 1, Total: 2}},
 			JobsDone: 13, TimersWaiting: 14, TimersFired: 15,
+			TimersBehind: 1500 * time.Millisecond,
+			ComputedReadings: map[pipeline.ReadingCount]uint64{
+				{Class: "profile", Attribute: "spend", Kind: "absent"}: 21},
 			Commits: 4, CommitSeconds: 12.5,
 			Lag:       map[pipeline.TopicPartition]int64{tp: 9},
 			Positions: map[pipeline.TopicPartition]int64{tp: 11},
@@ -138,6 +141,8 @@ func TestMetricsText(t *testing.T) {
 		`selfsame_jobs_done_total 13`,
 		`selfsame_timers_waiting 14`,
 		`selfsame_timers_fired_total 15`,
+		`selfsame_timers_behind_seconds 1.5`,
+		`selfsame_computed_readings_total{attribute="spend",class="profile",kind="absent"} 21`,
 		`selfsame_input_state{state="halted",topic="crm"} 1`,
 		`selfsame_input_state{state="running",topic="crm"} 0`,
 		`selfsame_input_lost_records_total{topic="crm"} 12`,

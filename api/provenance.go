@@ -105,14 +105,7 @@ func (h *handler) preview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := pipeline.PreviewQuery{Class: DefaultClass}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&q)
-	if err == nil && strings.TrimSpace(string(body[decoder.InputOffset():])) != "" {
-		err = errors.New("more than one JSON object")
-	}
-	if err != nil {
-		writeError(w, http.StatusBadRequest, "reading the body: "+err.Error())
+	if !decodeStrictly(w, body, &q) {
 		return
 	}
 	p, err := h.backend.Lookup.Preview(q)
@@ -124,4 +117,19 @@ func (h *handler) preview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, p)
+}
+
+// decodeStrictly reads a body that is one JSON object without unknown keys; it answers where it is
+// not, and reports whether it is.
+func decodeStrictly(w http.ResponseWriter, body []byte, into any) bool {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(into)
+	if err == nil && strings.TrimSpace(string(body[decoder.InputOffset():])) != "" {
+		err = errors.New("more than one JSON object")
+	}
+	if err != nil {
+		writeError(w, http.StatusBadRequest, "reading the body: "+err.Error())
+	}
+	return err == nil
 }

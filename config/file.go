@@ -102,6 +102,22 @@ type entity struct {
 	Pseudonymous  *Duration         `yaml:"pseudonymous_retention"`
 	Policies      map[string]policy `yaml:"policies"`
 	Topics        entityTopics      `yaml:"topics"`
+
+	Computed map[string]computedFile `yaml:"computed"`
+}
+
+// computedFile mirrors pipeline.ComputedSpec.
+type computedFile struct {
+	Dataset     string   `yaml:"dataset"`
+	Datasets    []string `yaml:"datasets"`
+	Function    string   `yaml:"function"`
+	Value       string   `yaml:"value"`
+	Filter      string   `yaml:"filter"`
+	Window      string   `yaml:"window"`
+	Zone        string   `yaml:"zone"`
+	WeekStart   string   `yaml:"week_start"`
+	N           *int     `yaml:"n"`
+	MaxDistinct *int     `yaml:"max_distinct"`
 }
 
 type namespace struct {

@@ -42,6 +42,7 @@ func (c *Config) build(p *problems) *pipeline.Model {
 	checkShared(p, m)
 	compose(p, m)
 	c.compileMerges(p, m)
+	c.compileComputed(p, m)
 	return m
 }
 

@@ -37,6 +37,8 @@ func (h *home) reference() outcome {
 		log.CreateTopic(topic, 1)
 		partitions[topic] = 1
 	}
+	_, err = pipeline.AdoptComputed(model, s, time.Now().UnixNano())
+	must(t, err)
 	shard, err := pipeline.NewShard(model, s, pipeline.ShardOptions{Partitions: partitions})
 	must(t, err)
 	apply(t, pipeline.NewDecoder(model), shard, readAll(t, h.shop.addr, h.shop.inputs()...))

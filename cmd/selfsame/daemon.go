@@ -79,7 +79,7 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := errors.Join(d.adoptSchemas(), d.adoptRules()); err != nil {
 		return err
 	}
-	if err := d.adoptPolicies(ctx); err != nil {
+	if err := errors.Join(d.adoptPolicies(ctx), d.adoptComputed()); err != nil {
 		return err
 	}
 	shard, err := d.openShard(ctx)
@@ -222,6 +222,21 @@ func (d *daemon) adoptPolicies(ctx context.Context) error {
 		}
 	}
 	return d.client.EnsureTopics(ctx, topics)
+}
+
+// adoptComputed starts the jobs of computed attributes that have changed since the last start.
+func (d *daemon) adoptComputed() error {
+	changes, err := pipeline.AdoptComputed(d.model, d.store, time.Now().UnixNano())
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.Job != "" {
+			d.log.Info("a computed attribute is "+c.Kind+": profiles are brought up to date by a "+
+				"job", "class", c.Class, "attribute", c.Name, "job", c.Job)
+		}
+	}
+	return nil
 }
 
 func (d *daemon) openShard(ctx context.Context) (*pipeline.Shard, error) {

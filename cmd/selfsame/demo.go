@@ -32,7 +32,8 @@ func newDemo() *cobra.Command {
 		Short: "Play the example shop through an embedded broker and show the outcome",
 		Long: `Starts an embedded broker and a daemon in a temporary directory, feeds
 them a month of the example shop, waits until every record is accounted for, and shows what
-became of the records and three merged profiles with the origin of every attribute. Leaves
+became of the records and three merged profiles with the origin of every attribute. One more page
+view shows how a computed attribute rises, and falls five seconds later by itself. Leaves
 nothing behind.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), people) },
@@ -69,7 +70,7 @@ func demo(ctx context.Context, people int) (err error) {
 // play runs the daemon over the messages until all of them are accounted for.
 func (d *daemon) play(ctx context.Context, e *embedded, messages []retail.Message) (
 	time.Duration, error) {
-	start := time.Now()
+	start, took := time.Now(), time.Duration(0)
 	group := lifecycle.New(ctx, lifecycle.Options{})
 	group.Go("daemon", d.run)
 	group.Go("feeder", func(ctx context.Context) error {
@@ -78,10 +79,76 @@ func (d *daemon) play(ctx context.Context, e *embedded, messages []retail.Messag
 		if err := e.send(ctx, messages); err != nil {
 			return err
 		}
-		return d.awaitCaughtUp(ctx)
+		if err := d.awaitCaughtUp(ctx); err != nil {
+			return err
+		}
+		took = time.Since(start)
+		return d.watchFall(ctx, e)
 	})
 	err := group.Wait()
-	return time.Since(start), err
+	return took, err
+}
+
+// watchedCookie belongs to nobody in the shop.
+const watchedCookie = "demo-visitor"
+
+// watchFall sends one page view, and shows a computed attribute that rises with it and falls when
+// the view has left its window, without another record.
+func (d *daemon) watchFall(ctx context.Context, e *embedded) error {
+	const attribute = "views_just_now"
+	fmt.Printf("\none more page view, and the attribute %s, which counts those of the last 5 s:\n",
+		attribute)
+	topic := d.model.Entities[0].DefaultPolicy().Topic
+	out := func() uint64 { return d.pipeline.Shard.Stats().Figures().Emitted[topic] }
+	start := time.Now()
+	view := retail.View(watchedCookie, "demo-"+start.Format("150405.000"), start)
+	if err := e.send(ctx, []retail.Message{view}); err != nil {
+		return err
+	}
+	for _, want := range []string{"1", "0"} {
+		before := out()
+		if err := d.awaitComputed(ctx, attribute, want); err != nil {
+			return fmt.Errorf("waiting for %s to be %s: %w", attribute, want, err)
+		}
+		fmt.Printf("  after %.1f s  %s: %s\n", time.Since(start).Seconds(), attribute, want)
+		for out() == before {
+			if err := pipeline.Sleep(ctx, 10*time.Millisecond); err != nil {
+				return fmt.Errorf("waiting for the profile to be put out: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// awaitComputed waits until an attribute of the watched visitor has a value; it gives up when a
+// window of 5 s must have ended.
+func (d *daemon) awaitComputed(ctx context.Context, name, want string) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		got, err := d.computedOf("cookie", watchedCookie, name)
+		if got == want || err != nil {
+			return err
+		}
+		if err := pipeline.Sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// computedOf reads a computed attribute of a profile.
+func (d *daemon) computedOf(namespace, value, name string) (string, error) {
+	a, err := pipeline.NewLookup(d.model, d.store).Find(pipeline.Query{
+		Class: d.model.Entities[0].Name, Namespace: namespace, Value: value})
+	if err != nil || a == nil || a.Data.Computed == nil {
+		return "absent", err
+	}
+	for _, v := range a.Data.Computed.Values {
+		if v.Name == name {
+			return brief(v.Value), nil
+		}
+	}
+	return "absent", nil
 }
 
 // report prints the table and three profiles, and fails where a record is not accounted for.
@@ -126,9 +193,10 @@ func (d *daemon) report(w io.Writer, messages []retail.Message, took time.Durati
 		printAnswer(w, a)
 	}
 	sum := total.Accepted + total.Duplicate + total.Superseded + rejected
-	if total.Consumed != uint64(len(messages)) || sum != total.Consumed {
+	sent := len(messages) + 1 // and the view of watchFall
+	if total.Consumed != uint64(sent) || sum != total.Consumed {
 		return fmt.Errorf("sent %d records, consumed %d, of which %d are accounted for",
-			len(messages), total.Consumed, sum)
+			sent, total.Consumed, sum)
 	}
 	return nil
 }
@@ -161,6 +229,13 @@ func printAnswer(w io.Writer, a *pipeline.Answer) {
 	}
 	fmt.Fprintf(w, "  identities: %s\n", strings.Join(ids, "  "))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if a.Data.Computed != nil {
+		for _, v := range a.Data.Computed.Values {
+			if !v.Value.IsNull() {
+				fmt.Fprintf(table, "  %s\t%s\tcomputed\t\n", v.Name, brief(v.Value))
+			}
+		}
+	}
 	for _, leaf := range a.Merged.Leaves {
 		source := a.Merged.Sources[leaf.Source]
 		fmt.Fprintf(

@@ -68,7 +68,7 @@ In earnest:   selfsame init && selfsame run --config selfsame.yaml`,
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(newInit(), newRun(), newDev(), newDemo(), newConfig(), newGet(), newProduce(),
 		newTail(), newExport(), newCheck(), newBackup(), newRestore(), newControl(), newErase(),
-		newDataset(), newJobs(), newSchema(), newGraph(), newExplain(), newPolicy(),
+		newDataset(), newJobs(), newSchema(), newGraph(), newExplain(), newPolicy(), newComputed(),
 		newVersion())
 	strict(root)
 	return root

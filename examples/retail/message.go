@@ -10,6 +10,7 @@ import (
 var (
 	interests = []string{"tea", "bread", "cycling", "garden", "music", "knitting"}
 	pages     = []string{"/", "/tea", "/bread", "/garden", "/offers", "/basket"}
+	shown     = map[string]string{"/tea": "tea-100", "/bread": "bread-7", "/garden": "spade-1"}
 	streets   = []string{"Mill Lane", "High Street", "Station Road", "Quay Street"}
 
 	products = []line{
@@ -103,7 +104,11 @@ func (l *life) user() obj {
 }
 
 func (l *life) page() obj {
-	page := obj{"url": "https://shop.example" + pick(l.rng, pages)}
+	path := pick(l.rng, pages)
+	page := obj{"url": "https://shop.example" + path}
+	if product, ok := shown[path]; ok {
+		page["category"], page["product"] = path[1:], product
+	}
 	if chance(l.rng, 30) {
 		page["referrer"] = "https://search.example/"
 	}

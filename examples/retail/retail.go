@@ -101,3 +101,12 @@ func dueBefore(sorted []Message, limit time.Time) int {
 func sortByTime(messages []Message) {
 	slices.SortStableFunc(messages, func(a, b Message) int { return cmp.Compare(a.Time, b.Time) })
 }
+
+// View returns a page view of a visitor who is not signed in.
+func View(cookie, id string, at time.Time) Message {
+	value := obj{"event_id": id, "at": at.UnixMilli(), "kind": "view", "cookie": cookie,
+		"page": obj{"url": "https://shop.example/tea", "category": "tea", "product": "tea-100"}}
+	return Message{Dataset: "web", Topic: "shop.events", Key: []byte(cookie), Value: value.json(),
+		Time:    at.Truncate(time.Millisecond).UnixNano(),
+		Headers: []Header{{Key: "selfsame-dataset", Value: []byte("web")}}}
+}
