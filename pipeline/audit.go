@@ -61,6 +61,7 @@ type auditRemoved struct {
 	Fragments uint64 `json:"fragments"`
 	Events    uint64 `json:"events"`
 	Links     uint64 `json:"links"`
+	Days      uint64 `json:"folded_days,omitempty"` // of expired events, with those of a dataset
 }
 
 type auditCause struct {
@@ -88,7 +89,7 @@ func auditOf(id, outcome string, row *store.Applied) *auditEntry {
 	e := &auditEntry{ID: id, Op: row.Op, Outcome: outcome, Class: row.Class, Job: row.Job,
 		Time: formatTime(row.Time), Cause: causeOf(row.Cause)}
 	if form := controlForms()[ControlOp(row.Op)]; form.removes {
-		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links}
+		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links, row.Days}
 	}
 	return e
 }

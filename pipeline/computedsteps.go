@@ -82,17 +82,29 @@ func (sh *Shard) computedDays(p *person, dataset string, from, to int64, why cau
 }
 
 // computedBefore takes the folded days out that lie before a time or are cut by it.
-func (sh *Shard) computedBefore(p *person, before int64, why cause) error {
+func (sh *Shard) computedBefore(p *person, before int64, why cause) (days int, err error) {
 	for _, ds := range sh.model.Datasets {
-		if ds.Entity != p.key.class || ds.Class != ClassEvent {
+		if !sh.folds(p.key.class, ds.Name) {
 			continue
 		}
-		_, err := sh.computedDays(p, ds.Name, math.MinInt64, computed.Day(before-1), why)
+		gone, err := sh.computedDays(p, ds.Name, math.MinInt64, computed.Day(before-1), why)
 		if err != nil {
-			return err
+			return days, err
 		}
+		days += gone.Days
 	}
-	return nil
+	return days, nil
+}
+
+// folds reports whether a computed attribute keeps something of the expired events of a dataset.
+func (sh *Shard) folds(class, dataset string) bool {
+	w := sh.state.computed
+	if w == nil || w.classes[class] == nil {
+		return false
+	}
+	return slices.ContainsFunc(w.classes[class].hearing[dataset], func(t *tracked) bool {
+		return t.Lifetime()
+	})
 }
 
 // computedDrop forgets everything that computed attributes keep of an identity, folded days

@@ -61,10 +61,11 @@ func (sh *Shard) deleteEvents(op *operation) error {
 	}
 	args := trimArgs{Class: op.Class, Identity: p.key.id.String(), Dataset: op.Dataset,
 		From: from, To: to}
-	_, err = sh.computedDays(p, op.Dataset, computed.Day(from), computed.Day(to), op.why)
+	days, err := sh.computedDays(p, op.Dataset, computed.Day(from), computed.Day(to), op.why)
 	if err != nil {
 		return err
 	}
+	op.row.Days += uint64(days.Days)
 	n, next, err := sh.trim(p, &args, purgeLimit, op.why)
 	op.row.Events += uint64(n)
 	if err != nil || next == nil {
@@ -237,10 +238,6 @@ func (w *dropStep) rows(at *dropCursor) (done bool, err error) {
 		if err := w.sh.relistEvents(p, w.why); err != nil {
 			return false, err
 		}
-		_, err := w.sh.computedDays(p, w.args.Dataset, math.MinInt64, math.MaxInt64, w.why)
-		if err != nil {
-			return false, err
-		}
 	}
 	if len(w.ends) > 0 {
 		if err := w.sh.decide(w.args.Class, w.ends, w.why); err != nil {
@@ -256,8 +253,11 @@ func (w *dropStep) rows(at *dropCursor) (done bool, err error) {
 // item removes what a row holds of what the dataset said.
 func (w *dropStep) item(item *store.Item) error {
 	sh, class := w.sh, w.args.Class
-	if item.Kind == store.ItemLink {
+	switch item.Kind {
+	case store.ItemLink:
 		return w.link(linkKey{class, item.Identity, item.Other}, item.Link)
+	case store.ItemIdentity:
+		return w.days(item.Identity)
 	}
 	dataset := item.Dataset
 	if item.Kind == store.ItemEvent {
@@ -284,6 +284,20 @@ func (w *dropStep) item(item *store.Item) error {
 		return err
 	}
 	return nil
+}
+
+// days removes what computed attributes have folded of the dataset's expired events.
+func (w *dropStep) days(id profile.Identity) error {
+	if !w.sh.folds(w.args.Class, w.args.Dataset) {
+		return nil
+	}
+	p, err := w.sh.state.person(w.args.Class, id)
+	if err != nil {
+		return err
+	}
+	gone, err := w.sh.computedDays(p, w.args.Dataset, math.MinInt64, math.MaxInt64, w.why)
+	w.removed.days += gone.Days
+	return err
 }
 
 func (w *dropStep) fragment(p *person) error {
@@ -366,9 +380,9 @@ func (sh *Shard) dropsAgain(dataset string, job *store.Job) bool {
 }
 
 // removed counts what a step of a job has removed.
-type removed struct{ fragments, events, links int }
+type removed struct{ fragments, events, links, days int }
 
-func (r removed) sum() int { return r.fragments + r.events + r.links }
+func (r removed) sum() int { return r.fragments + r.events + r.links + r.days }
 
 // addRemoved adds to the counts of the operation that a job goes on with.
 func (sh *Shard) addRemoved(job *store.Job, r removed) error {
@@ -379,6 +393,7 @@ func (sh *Shard) addRemoved(job *store.Job, r removed) error {
 	next := *row
 	next.Fragments += uint64(r.fragments)
 	next.Events += uint64(r.events)
+	next.Days += uint64(r.days)
 	next.Links += uint64(r.links)
 	sh.state.setApplied(job.ID, &next)
 	return nil

@@ -350,9 +350,11 @@ func (e *erasure) unsay(a store.Assertion) error {
 // events removes the next events of the identity, their ids too.
 func (e *erasure) events() (more bool, err error) {
 	sh, p := e.sh, e.p
-	if err := sh.computedBefore(p, e.floor.Time, e.why); err != nil {
+	days, err := sh.computedBefore(p, e.floor.Time, e.why)
+	if err != nil {
 		return false, err
 	}
+	e.removed.days += days
 	var refs []store.EventRef
 	err = sh.state.events(p, math.MinInt64, e.floor.Time-1, func(ref store.EventRef) bool {
 		if more = e.removed.events+len(refs) >= e.limit; more {

@@ -266,9 +266,11 @@ func (sh *Shard) deleteProfile(op *operation) error {
 // fragments hold of it.
 func (sh *Shard) raiseFloor(op *operation, p *person) error {
 	floor := op.floor()
-	if err := sh.computedBefore(p, floor.Time, op.why); err != nil {
+	days, err := sh.computedBefore(p, floor.Time, op.why)
+	if err != nil {
 		return err
 	}
+	op.row.Days += uint64(days)
 	p.row.Floor = profile.Later(p.row.Floor, floor)
 	sh.state.touch(p)
 	for _, dataset := range slices.Clone(p.row.Fragments) {

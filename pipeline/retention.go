@@ -144,14 +144,7 @@ func (sh *Shard) expire(p *person, now int64, why cause) error {
 	}
 	sh.expiries += len(refs)
 	for _, ref := range refs {
-		row, err := sh.state.event(ref)
-		if err == nil && row != nil {
-			err = sh.computedExpire(p, ref, row)
-		}
-		if err == nil {
-			err = sh.forgetEvent(ref)
-		}
-		if err != nil {
+		if err := sh.expireEvent(p, ref); err != nil {
 			return err
 		}
 	}
@@ -170,13 +163,28 @@ func (sh *Shard) expire(p *person, now int64, why cause) error {
 	return nil
 }
 
-// forgetEvent removes an event as if it had never been, but for a delete of its id.
-func (sh *Shard) forgetEvent(ref store.EventRef) error {
+// expireEvent removes an event as if it had never been, but for a delete of its id, and for what
+// computed attributes keep of it for ever: then its id is remembered, so that a copy is not counted
+// again.
+func (sh *Shard) expireEvent(p *person, ref store.EventRef) error {
+	row, err := sh.state.event(ref)
+	if err != nil {
+		return err
+	}
+	if row != nil {
+		if err := sh.computedExpire(p, ref, row); err != nil {
+			return err
+		}
+	}
 	e, err := sh.state.eventID(ref.Dataset, ref.ID)
 	if err != nil {
 		return err
 	}
-	e.row = store.EventID{Deleted: e.row.Deleted}
+	if sh.folds(p.key.class, ref.Dataset) {
+		e.row = store.EventID{Stamp: e.row.Stamp, Deleted: e.row.Deleted, Expired: true}
+	} else {
+		e.row = store.EventID{Deleted: e.row.Deleted}
+	}
 	sh.state.touchEventID(ref.Dataset, ref.ID, e)
 	sh.state.setEvent(ref, nil)
 	return nil

@@ -198,7 +198,7 @@ func (sh *Shard) delete(in *Input) (Outcome, error) {
 // stamp stands, whichever comes first.
 func (sh *Shard) insertEvent(in *Input, now int64) (Outcome, error) {
 	ds := in.Dataset
-	if expired(ds, in.Stamp.Time, now) {
+	if expired(ds, in.Stamp.Time, now) && !sh.folds(ds.Entity, ds.Name) {
 		return Superseded, nil // when it came it was in time; that was long ago
 	}
 	p, err := sh.state.person(ds.Entity, in.IDs.Primary)
@@ -216,7 +216,8 @@ func (sh *Shard) insertEvent(in *Input, now int64) (Outcome, error) {
 	if err != nil {
 		return Accepted, err
 	}
-	if !e.row.Stamp.IsZero() && !in.Stamp.Before(e.row.Stamp) && !sh.lifted(p, &e.row) {
+	if e.row.Expired ||
+		!e.row.Stamp.IsZero() && !in.Stamp.Before(e.row.Stamp) && !sh.lifted(p, &e.row) {
 		return Duplicate, nil
 	}
 	if e.row.Exists() {

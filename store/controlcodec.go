@@ -26,6 +26,7 @@ func encodeApplied(e *encoder, row *Applied) {
 	e.uint(row.Fragments)
 	e.uint(row.Events)
 	e.uint(row.Links)
+	e.uint(row.Days)
 	e.text(row.Job)
 }
 
@@ -33,6 +34,7 @@ func (d *dictionary) decodeApplied(src []byte) (*Applied, error) {
 	r := d.decode(src)
 	row := &Applied{Op: r.text(), Class: r.text(), Cause: r.position(), Time: r.int()}
 	row.Fragments, row.Events, row.Links = r.uint(), r.uint(), r.uint()
+	row.Days = r.uint()
 	row.Job = r.text()
 	return row, r.done()
 }

@@ -191,6 +191,7 @@ func encodeEventID(e *encoder, row *EventID) {
 		return
 	}
 	e.flag(row.Hidden)
+	e.flag(row.Expired)
 	if row.Hidden {
 		e.raw(row.Holder[:])
 	}
@@ -206,7 +207,8 @@ func (d *dictionary) decodeEventID(src []byte) (*EventID, error) {
 	if row.Stamp.IsZero() {
 		return row, r.done()
 	}
-	if row.Hidden = r.flag(); row.Hidden {
+	row.Hidden, row.Expired = r.flag(), r.flag()
+	if row.Hidden {
 		copy(row.Holder[:], r.raw(len(row.Holder)))
 	}
 	if row.Exists() {

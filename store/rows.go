@@ -104,6 +104,7 @@ type Applied struct {
 	Fragments uint64           // removed
 	Events    uint64           // removed
 	Links     uint64           // voided
+	Days      uint64           // of expired events that computed attributes had folded, removed
 	Job       string           // that goes on with it, "" where it is done
 }
 
@@ -182,6 +183,9 @@ type EventID struct {
 	Deleted  profile.Stamp    // of the latest delete, absent without one
 	Hidden   bool             // the copy that stands lies below the floor of its identity
 	Holder   Hash             // of a hidden one: of its identity
+	// Expired says that the event is gone because of its age, and the id is kept so that a copy is
+	// not counted again by what outlives it.
+	Expired bool
 }
 
 // IsZero reports whether nothing is known of the id.
@@ -189,7 +193,7 @@ func (e *EventID) IsZero() bool { return e.Stamp.IsZero() && e.Deleted.IsZero() 
 
 // Exists reports whether the id names an event that is there.
 func (e *EventID) Exists() bool {
-	return !e.Stamp.IsZero() && e.Deleted.Before(e.Stamp) && !e.Hidden
+	return !e.Stamp.IsZero() && e.Deleted.Before(e.Stamp) && !e.Hidden && !e.Expired
 }
 
 // Cluster is the row of a cluster.

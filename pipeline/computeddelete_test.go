@@ -1,0 +1,110 @@
+package pipeline_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"selfsame/computed"
+	"selfsame/internal/memlog"
+	"selfsame/pipeline"
+	"selfsame/profile"
+	"selfsame/store"
+)
+
+// TestComputedOutlivesItsEvents: what a lifetime attribute counts stays when events expire, is not
+// counted again, and goes with every kind of deletion.
+func TestComputedOutlivesItsEvents(t *testing.T) {
+	deletions := map[string]struct {
+		op   string
+		want string // lifetime count after it
+		days int
+	}{
+		"dataset": {`{"id":"x","op":"delete_dataset","dataset":"orders"}`, "0", 1},
+		"events": {`{"id":"x","op":"delete_events","dataset":"orders",` +
+			`"identities":["crm:1"]}`, "0", 1},
+		"profile": {`{"id":"x","op":"delete_profile","identities":["crm:1"]}`, "", 1},
+		"erase":   {`{"id":"x","op":"erase","identities":["crm:1"]}`, "", 0},
+	}
+	for name, deletion := range deletions {
+		t.Run(name, func(t *testing.T) {
+			w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+				addOrders(t)(m)
+				m.Dataset("orders").Retention = 3 * time.Hour
+				define(t, m,
+					computed.Definition{Name: "life", Datasets: []string{"orders"},
+						Function: computed.Count, Window: "lifetime"},
+					computed.Definition{Name: "hour", Datasets: []string{"orders"},
+						Function: computed.Count, Window: "1h"})
+			})
+			defer func() { w.close() }()
+			w.send(pipeline.TopicPartition{Topic: "crm"}, pipeline.Record{
+				Value: []byte(`{"id":"1","name":"Ann"}`)})
+			order := func(id string) {
+				w.send(pipeline.TopicPartition{Topic: "orders"}, pipeline.Record{
+					Value: fmt.Appendf(nil, `{"order":%q,"crm":"1"}`, id)})
+			}
+			order("a")
+			order("b")
+			w.drain()
+			w.wantComputed(`{"hour":2,"life":2}`)
+			w.now = w.now.Add(5 * time.Hour)
+			w.tellWork()
+			w.wantComputed(`{"hour":0,"life":2}`)
+			if n := w.events("crm:1"); n != 0 {
+				t.Fatalf("%d events are left", n)
+			}
+			order("a") // a copy, of now
+			w.drain()
+			w.wantComputed(`{"hour":0,"life":2}`)
+			w.must(w.store.Close())
+			w.open()
+			w.control("%s", deletion.op)
+			w.drain()
+			w.tellWork()
+			want := ""
+			if deletion.want != "" {
+				want = fmt.Sprintf(`{"hour":0,"life":%s}`, deletion.want)
+			}
+			w.wantComputed(want)
+			row, err := w.store.Reader().Applied("x")
+			w.must(err)
+			if int(row.Days) != deletion.days {
+				t.Errorf("%d folded days were removed, want %d", row.Days, deletion.days)
+			}
+			w.now = w.now.Add(time.Second)
+			order("c") // newer
+			w.drain()
+			w.tellWork()
+			w.wantComputed(`{"hour":1,"life":1}`)
+		})
+	}
+}
+
+// wantComputed compares the computed attributes of crm:1; "" where it has no profile.
+func (w *world) wantComputed(want string) {
+	w.t.Helper()
+	lookup := pipeline.NewLookup(w.model, w.store)
+	lookup.Now = func() int64 { return w.now.UnixNano() }
+	a, err := lookup.Find(pipeline.Query{Class: "profile", Namespace: "crm", Value: "1"})
+	w.must(err)
+	got := struct{ Computed json.RawMessage }{}
+	if a != nil {
+		w.must(json.Unmarshal(a.JSON(false), &got))
+	}
+	if string(got.Computed) != want {
+		w.t.Fatalf("computed %s, want %s", got.Computed, want)
+	}
+}
+
+// events counts the stored events of an identity.
+func (w *world) events(text string) int {
+	n := 0
+	id, _ := profile.ParseIdentity(text)
+	w.must(w.store.Reader().EventRefs("profile", id, func(store.EventRef) error {
+		n++
+		return nil
+	}))
+	return n
+}
