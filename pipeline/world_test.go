@@ -55,9 +55,9 @@ var idKey = []byte("0123456789abcdef0123456789abcdef")
 func testModel(t testing.TB) *pipeline.Model {
 	t.Helper()
 	rules, err := identity.NewRules([]identity.Namespace{
-		{Name: "crm", Type: identity.CrossDevice, Unique: true},
-		{Name: "email", Type: identity.Email},
-		{Name: "cookie", Type: identity.Cookie},
+		{Name: "crm", Type: identity.CrossDevice, Unique: true, HubDegree: identity.HubsOff},
+		{Name: "email", Type: identity.Email, HubDegree: identity.HubsOff},
+		{Name: "cookie", Type: identity.Cookie, HubDegree: identity.HubsOff},
 	}, 6)
 	if err != nil {
 		t.Fatal(err)

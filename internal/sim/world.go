@@ -59,10 +59,11 @@ const (
 // newModel is a small world: a CRM and a shop as records, two datasets of events in one topic.
 // Clusters are small, so that links are left out all the time.
 func newModel() (*pipeline.Model, error) {
+	// Who becomes a hub depends on the order of arrival, which the oracle does not know.
 	rules, err := identity.NewRules([]identity.Namespace{
-		{Name: "crm", Type: identity.CrossDevice, Unique: true},
-		{Name: "email", Type: identity.Email},
-		{Name: "cookie", Type: identity.Cookie},
+		{Name: "crm", Type: identity.CrossDevice, Unique: true, HubDegree: identity.HubsOff},
+		{Name: "email", Type: identity.Email, HubDegree: identity.HubsOff},
+		{Name: "cookie", Type: identity.Cookie, HubDegree: identity.HubsOff},
 	}, maxIdentities)
 	if err != nil {
 		return nil, err
