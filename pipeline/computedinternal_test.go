@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"math"
+
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -24,7 +26,7 @@ func (sh *Shard) inCommit(class string, id profile.Identity, now int64,
 func (sh *Shard) ExpireEvents(class string, id profile.Identity, before, now int64) error {
 	return sh.inCommit(class, id, now, func(p *person, why cause) error {
 		var refs []store.EventRef
-		err := sh.state.events(p, before-1, func(ref store.EventRef) bool {
+		err := sh.state.events(p, math.MinInt64, before-1, func(ref store.EventRef) bool {
 			refs = append(refs, ref)
 			return true
 		})
