@@ -45,12 +45,11 @@ func (s Summary) String() string {
 // contradicts another:
 //
 //   - an identity's cluster exists and lists it; a cluster's members are sorted and point back
-//   - an identity says how many links it has
+//   - an identity says how many links it has, which computed attributes, and when a timer is set
 //   - a link has assertions, First not after Latest; it is found from both ends, which exist
 //   - an identity lists exactly the fragments and the events' datasets that are there
 //   - a fragment is sorted and hides nothing below its floor; no edit of an array is overruled
 //   - an event and the row of its id name each other
-//   - an identity lists the computed attributes that have rows, and has the timer that it says
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - the totals of the graph of a class are those of its rows
@@ -108,8 +107,7 @@ type owner struct {
 	orders    int  // that there are
 	floors    int  // likewise
 	links     uint64
-	head      ComputedHead // of its computed attributes, as it says
-	computed  []uint16     // numbers of those that have rows
+	computed  ownComputed
 }
 
 func (c *checker) problem(space, where, format string, args ...any) {
@@ -224,10 +222,7 @@ func (c *checker) leave() {
 		c.problem("identity", safe(o.class, o.id), "has %d links, says %d, of which %d crowd it",
 			o.links, o.row.Degree, o.row.Crowd)
 	}
-	if !slices.Equal(o.head.Numbers, o.computed) {
-		c.problem("identity", safe(o.class, o.id), "lists computed attributes %d but has %d",
-			o.head.Numbers, o.computed)
-	}
+	c.leaveComputed()
 	slices.Sort(o.events)
 	o.events = slices.Compact(o.events)
 	slices.Sort(o.fragments)

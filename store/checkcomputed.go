@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"selfsame/computed"
 	"selfsame/profile"
@@ -36,6 +37,21 @@ func (r *Reader) CutComputedTimer(t Timer) (class string, id profile.Identity, e
 	return class, id, err
 }
 
+// ownComputed is what an identity says of its computed attributes, and what was there.
+type ownComputed struct {
+	head ComputedHead
+	has  []uint16 // numbers of those that have rows
+}
+
+// leaveComputed compares the two.
+func (c *checker) leaveComputed() {
+	o := &c.current
+	if !slices.Equal(o.computed.head.Numbers, o.computed.has) {
+		c.problem("identity", safe(o.class, o.id), "lists computed attributes %d but has %d",
+			o.computed.head.Numbers, o.computed.has)
+	}
+}
+
 // computedRow checks the head of an identity's computed attributes, or a row of one of them.
 func (c *checker) computedRow(tail, value []byte) {
 	o := &c.current
@@ -49,8 +65,8 @@ func (c *checker) computedRow(tail, value []byte) {
 		c.computedHead(value)
 		return
 	}
-	if n := len(o.computed); n == 0 || o.computed[n-1] != number {
-		o.computed = append(o.computed, number)
+	if has := o.computed.has; len(has) == 0 || has[len(has)-1] != number {
+		o.computed.has = append(has, number)
 	}
 	if err := computed.CheckRow(key, value); err != nil {
 		c.problem("computed", where, "attribute %d: %v", number, err)
@@ -64,7 +80,7 @@ func (c *checker) computedHead(value []byte) {
 		c.problem("computed", safe(o.class, o.id), "%v", err)
 		return
 	}
-	o.head = *row
+	o.computed.head = *row
 	if row.Wake == computed.Never {
 		return
 	}
