@@ -98,9 +98,13 @@ func (h *home) askPolicies(d *daemon, profiles []string) {
 	t.Helper()
 	var identity string
 	for _, text := range profiles {
-		var p struct{ Identities map[string][]string }
+		var p struct {
+			Identities map[string][]string
+			Datasets   []string
+		}
 		must(t, json.Unmarshal([]byte(text), &p))
-		if ids := p.Identities["email"]; len(ids) > 0 {
+		// of people that only other datasets know the policy shows nothing
+		if ids := p.Identities["email"]; len(ids) > 0 && slices.Contains(p.Datasets, "crm") {
 			identity = "email:" + ids[0]
 			break
 		}
