@@ -367,6 +367,43 @@ func TestPolicyChangesInARow(t *testing.T) {
 	compareFinal(t, want, w.final("each"), "in a row")
 }
 
+// TestCheckWhilePoliciesChange merges clusters while the profiles of a policy that stitched them,
+// or is gone, have still to be ended: the store is sound all the while, and afterwards.
+func TestCheckWhilePoliciesChange(t *testing.T) {
+	cases := map[string]func(m *pipeline.Model) func(*pipeline.Entity){
+		"gone": func(*pipeline.Model) func(*pipeline.Entity) { return without("first") },
+		"to none": func(m *pipeline.Model) func(*pipeline.Entity) {
+			return recompile(t, m, "first", pipeline.MergeSpec{Stitching: "none"})
+		},
+		"to the graph": func(m *pipeline.Model) func(*pipeline.Entity) {
+			return recompile(t, m, "each", pipeline.MergeSpec{})
+		},
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newAdopting(t, 13, func(*pipeline.Entity) {})
+			defer func() { w.close() }()
+			loyalty := pipeline.TopicPartition{Topic: "loyalty"}
+			crm := pipeline.TopicPartition{Topic: "crm"}
+			for i := range 20 {
+				w.send(loyalty, pipeline.Record{
+					Value: fmt.Appendf(nil, `{"email":"m%d@x","name":"n"}`, i)})
+			}
+			w.drain()
+			w.must(w.restart(change(w.model)))
+			for i := range 20 {
+				w.send(crm, pipeline.Record{
+					Value: fmt.Appendf(nil, `{"id":"m%d","email":"m%d@x"}`, i, i)})
+			}
+			if w.consume(crm, 100) != 20 {
+				t.Fatal("not consumed")
+			}
+			w.check()
+			w.tellWork()
+		})
+	}
+}
+
 // TestPoliciesOfAnEarlierVersion opens a store that remembers none: what it holds was merged by the
 // plain rule.
 func TestPoliciesOfAnEarlierVersion(t *testing.T) {
