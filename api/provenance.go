@@ -76,7 +76,7 @@ func (h *handler) answerProvenance(w http.ResponseWriter, asked provenanceQuery,
 		return
 	}
 	if x == nil {
-		writeError(w, http.StatusNotFound, "no profile has this identity")
+		writeError(w, http.StatusNotFound, "nothing was said of this identity, or of the path")
 		return
 	}
 	writeJSON(w, http.StatusOK, x)

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
@@ -113,6 +114,7 @@ func (c *Config) read(text []byte, o Overrides) error {
 	case !errors.Is(err, io.EOF):
 		p.explain(err)
 	}
+	checkIntegers(p, c.lines.root, reflect.TypeFor[file](), nil)
 	c.override(o)
 	c.check(p)
 	c.model = c.build(p)

@@ -101,27 +101,30 @@ func (c *Config) buildPolicies(p *problems, e *pipeline.Entity, f entity) {
 // checkTopics sees to it that no two purposes share a topic.
 func checkTopics(p *problems, m *pipeline.Model) {
 	use := map[string]string{}
-	claim := func(topic, purpose string) {
+	claim := func(topic, purpose string, path ...string) {
 		if topic == "" {
 			return
 		}
 		if other, taken := use[topic]; taken {
-			p.add(nil, "topic %s is used twice: as %s and as %s", topic, other, purpose)
+			p.add(path, "topic %s is used twice: as %s and as %s", topic, other, purpose)
 		}
 		use[topic] = purpose
 	}
 	for _, topic := range m.InputTopics() {
 		claim(topic, "input")
 	}
-	claim(m.DeadLetterTopic, "dead letters")
-	claim(m.ControlTopic, "control topic")
-	claim(m.AuditTopic, "audit topic")
+	claim(m.DeadLetterTopic, "dead letters", "dead_letters", "topic")
+	claim(m.ControlTopic, "control topic", "control", "topic")
+	claim(m.AuditTopic, "audit topic", "control", "audit")
 	for _, e := range m.Entities {
-		claim(e.IdentityTopic, "identity topic of "+e.Name)
-		claim(e.AssignmentTopic, "assignment topic of "+e.Name)
+		in := func(keys ...string) []string { return append([]string{"entities", e.Name}, keys...) }
+		claim(e.IdentityTopic, "identity topic of "+e.Name, in("topics", "identity")...)
+		claim(e.AssignmentTopic, "assignment topic of "+e.Name, in("topics", "assignment")...)
 		for i := range e.Policies {
-			claim(e.Policies[i].Topic, "profiles of policy "+e.Policies[i].Name)
-			claim(e.Policies[i].Changes, "changes of policy "+e.Policies[i].Name)
+			name := e.Policies[i].Name
+			claim(e.Policies[i].Topic, "profiles of policy "+name, in("policies", name, "topic")...)
+			claim(e.Policies[i].Changes, "changes of policy "+name,
+				in("policies", name, "changes")...)
 		}
 	}
 }

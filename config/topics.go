@@ -19,7 +19,7 @@ func (c *Config) OwnedTopics() []kafka.TopicSpec {
 		for i := range e.Policies {
 			specs = append(specs, c.ProfileTopic(e.Policies[i].Topic))
 			if changes := e.Policies[i].Changes; changes != "" {
-				add(changes, "delete", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
+				specs = append(specs, c.RecordTopic(changes))
 			}
 		}
 	}
@@ -36,6 +36,11 @@ func (c *Config) OwnedTopics() []kafka.TopicSpec {
 // ProfileTopic is a topic of merged profiles, with the settings it needs.
 func (c *Config) ProfileTopic(name string) kafka.TopicSpec {
 	return c.ownedTopic(name, "compact", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
+}
+
+// RecordTopic is a topic of records that are kept as they are, with the settings it needs.
+func (c *Config) RecordTopic(name string) kafka.TopicSpec {
+	return c.ownedTopic(name, "delete", max(1<<20, c.model.Limits.OutputBytes+messageRoom))
 }
 
 func (c *Config) ownedTopic(name, cleanup string, maxBytes int) kafka.TopicSpec {

@@ -43,8 +43,8 @@ type NamedIdentity struct {
 }
 
 // ExplainProfile explains the merged profile that a query names. below is the attribute or object
-// to tell of, "" for all. nil where the identity is not known or no fragment has an attribute for
-// it. *QueryError where the query is wrong.
+// to tell of, "" for all. nil where the identity is not known or no fragment says anything of it.
+// *QueryError where the query is wrong.
 func (l *Lookup) ExplainProfile(q Query, below profile.Path) (*Explanation, error) {
 	asked, err := l.resolve(q)
 	if err != nil {
@@ -71,11 +71,11 @@ func (l *Lookup) ExplainProfile(q Query, below profile.Path) (*Explanation, erro
 		Attributes: []Attribute{}}
 	explained := policy.Explain(g.Sources)
 	for i := range explained {
-		if below.Contains(explained[i].Path) {
+		if below.Contains(explained[i].Path) || explained[i].Path.Contains(below) {
 			x.add(&explained[i], g.Sources, visibility{entity, policy})
 		}
 	}
-	if len(explained) == 0 {
+	if len(x.Attributes) == 0 {
 		return nil, nil
 	}
 	return x, nil

@@ -51,7 +51,7 @@ type GraphMember struct {
 	Identity  string `json:"identity"`
 	FirstSeen string `json:"first_seen,omitempty"` // not of one that only operators have named
 	Root      bool   `json:"root,omitempty"`       // that the profile id is made of
-	Silent    string `json:"silent,omitempty"`     // why its links do not count, where they do not
+	Silent    string `json:"silent,omitempty"`     // why it does not link, where it does not
 }
 
 // GraphCluster is a cluster with its links.
@@ -70,6 +70,7 @@ type GraphCluster struct {
 type GraphEnd struct {
 	Identity string `json:"identity"`
 	Profile  string `json:"profile"`
+	Silent   string `json:"silent,omitempty"` // why it does not link, where it does not
 }
 
 // GraphExplanation says why two identities are one self, or are not.

@@ -132,8 +132,8 @@ func (r *graphReader) members(ids []profile.Identity) ([]GraphMember, error) {
 		}
 		list[i] = identity.Member{ID: id, FirstSeen: row.FirstSeen}
 		all[i].Identity = id.String()
-		if row.Silence != 0 {
-			all[i].Silent = silenceText(row.Silence)
+		if all[i].Silent, err = r.view.silentText(id); err != nil {
+			return nil, err
 		}
 		if row.FirstSeen != store.NeverSeen {
 			all[i].FirstSeen = formatTime(row.FirstSeen)
@@ -297,9 +297,16 @@ func (r *graphReader) explain(a, b profile.Identity) (*GraphExplanation, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := &GraphExplanation{Class: r.entity.Name, From: GraphEnd{a.String(), from.Cluster.String()},
-		To: GraphEnd{b.String(), to.Cluster.String()}, Connected: from.Cluster == to.Cluster,
+	e := &GraphExplanation{Class: r.entity.Name, Connected: from.Cluster == to.Cluster,
+		From: GraphEnd{Identity: a.String(), Profile: from.Cluster.String()},
+		To:   GraphEnd{Identity: b.String(), Profile: to.Cluster.String()},
 		Path: []GraphLink{}, LeftOut: []GraphLeftOut{}}
+	if e.From.Silent, err = r.view.silentText(a); err != nil {
+		return nil, err
+	}
+	if e.To.Silent, err = r.view.silentText(b); err != nil {
+		return nil, err
+	}
 	if !e.Connected {
 		return e, r.between(e, a, b)
 	}

@@ -344,9 +344,39 @@ func TestGraphShowsHubs(t *testing.T) {
 	tab := pipeline.GraphHub{Identity: "cookie:tab", Neighbours: 4, TurnedAway: 1,
 		Profile: c.Profile}
 	w.wantHubs(tab)
+	e, err := pipeline.NewLookup(w.model, w.store).Explain(
+		asking(profile.Identity{Namespace: "crm", Value: "9"}, 0),
+		asking(profile.Identity{Namespace: "cookie", Value: "tab"}, 0))
+	w.must(err)
+	if e.From.Silent != "" || e.To.Silent != "hub" || e.Connected || len(e.LeftOut) > 0 {
+		t.Errorf("turned away: %+v", e)
+	}
 	w.control(`{"id":"reset","op":"reset_hub","identities":["cookie:tab"]}`)
 	w.drain()
 	w.wantHubs()
+}
+
+// TestGraphShowsBlocked asks about a value that an operator has blocked, after its links are gone.
+func TestGraphShowsBlocked(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	w.send(pipeline.TopicPartition{Topic: "crm"}, pipeline.Record{
+		Value: []byte(`{"id":"1","email":"info@x.org","name":"n"}`)})
+	w.drain()
+	look := pipeline.NewLookup(w.model, w.store)
+	info := profile.Identity{Namespace: "email", Value: "info@x.org"}
+	for _, lifted := range []bool{false, true} {
+		w.control(`{"id":"b%v","op":"block_value","identities":["%s"],"lift":%v}`, lifted, info,
+			lifted)
+		w.drain()
+		w.finishJobs()
+		c, err := look.Graph(asking(info, 0))
+		w.must(err)
+		want := map[bool]string{false: "blocked"}[lifted]
+		if len(c.Links) > 0 || c.Identities[0].Silent != want {
+			t.Errorf("lifted %v: %+v", lifted, c)
+		}
+	}
 }
 
 // wantHubs compares the hubs at the top of the graph, and their number, also after a restart.

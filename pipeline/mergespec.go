@@ -103,6 +103,9 @@ func (c *specCompiler) rule(spec RuleSpec, outer profile.Rule, at ...string) pro
 		c.add("%q is not latest, precedence or earliest", []any{spec.Strategy},
 			key(at, "strategy")...)
 		return rule
+	case spec.Precedence != nil && !listed:
+		c.add("lists no dataset: name those that may say something, or leave it out", nil,
+			key(at, "precedence")...)
 	case strategy == profile.StrategyPrecedence && !listed:
 		c.add("the strategy precedence needs a list of datasets in precedence", nil,
 			key(at, "strategy")...)
@@ -148,7 +151,7 @@ func (c *specCompiler) override(pattern string, spec RuleSpec, outer profile.Rul
 			"everything else", nil, at...)
 		return o, false
 	}
-	if spec.Strategy == "" && len(spec.Precedence) == 0 && !spec.Union {
+	if spec.Strategy == "" && spec.Precedence == nil && !spec.Union {
 		c.add("says nothing: want strategy, precedence or union", nil, at...)
 	}
 	if spec.Union && spec.Strategy == "earliest" {

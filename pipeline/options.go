@@ -184,7 +184,10 @@ type Model struct {
 	DeadLetterTopic string
 	ControlTopic    string // what operators ask for; "": there is none
 	AuditTopic      string // what became of it; with a ControlTopic
-	Limits          Limits
+	// Draining are topics that are written until what the outbox holds for them is published, and
+	// no longer: the configuration does not name them any more. Set by AdoptPolicies.
+	Draining []string
+	Limits   Limits
 }
 
 // Entity returns the named entity class, nil where there is none.
@@ -271,7 +274,7 @@ func (m *Model) OutputTopics() []string {
 			topics = append(topics, e.Leaving[i].Topic)
 		}
 	}
-	return topics
+	return append(topics, m.Draining...)
 }
 
 // names lists every name that rows refer to, for the store's dictionary.

@@ -30,12 +30,14 @@ type PolicyChange struct {
 // AdoptPolicies compares the model's merge policies with those that the store's profiles were
 // decided under. For each that differs it starts a job, which brings the policy's topic up to date
 // in the background, and the store remembers the policy. A policy that is gone stays in the model
-// as one that is leaving, until its profiles have ended. Call it before a shard is made and before
-// the partitions of output topics are asked for; now is the time in nanoseconds since the epoch.
+// as one that is leaving, until its profiles have ended, and a topic that is gone as one that is
+// draining, until what waits for it is published. Call it before a shard is made and before the
+// partitions of output topics are asked for; now is the time in nanoseconds since the epoch.
 func AdoptPolicies(m *Model, s *store.Store, now int64) ([]PolicyChange, error) {
 	if err := s.Intern(m.names()...); err != nil {
 		return nil, err
 	}
+	m.Draining = nil
 	a := &adoption{model: m, store: s, now: now, held: map[policyKey]*store.Policy{}}
 	err := s.Reader().Policies(func(p *store.Policy) error {
 		a.held[policyKey{p.Class, p.Name}] = p
@@ -60,6 +62,9 @@ func AdoptPolicies(m *Model, s *store.Store, now int64) ([]PolicyChange, error) 
 		}
 	}
 	if err := a.dismiss(); err != nil {
+		return nil, err
+	}
+	if err := m.drain(s); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(a.refused...); err != nil {
@@ -179,6 +184,20 @@ func (a *adoption) dismiss() error {
 		}
 	}
 	return nil
+}
+
+// drain keeps topics that have left the configuration, such as one of changes, among the output
+// topics while the outbox holds records for them. Whether these have landed only the topic tells.
+func (m *Model) drain(s *store.Store) error {
+	written, read := m.OutputTopics(), m.ConsumedTopics()
+	return s.LeftOver(func(e *store.Entry, _ bool) error {
+		if e.Kind == store.EntryRecord && !slices.Contains(written, e.Topic) &&
+			!slices.Contains(read, e.Topic) {
+			m.Draining = append(m.Draining, e.Topic)
+			written = append(written, e.Topic)
+		}
+		return nil
+	})
 }
 
 func (a *adoption) heldInOrder() []*store.Policy {

@@ -347,6 +347,54 @@ func TestPolicyGoesWithWorkLeft(t *testing.T) {
 	}
 }
 
+// TestPolicyGoesWithChangesLeft removes a policy with a topic of changes while changes wait to be
+// published, or have been and the store does not know yet: each lands once, and the next start
+// needs the topic no more.
+func TestPolicyGoesWithChangesLeft(t *testing.T) {
+	for _, landed := range []bool{false, true} {
+		t.Run(fmt.Sprint("landed=", landed), func(t *testing.T) {
+			w := newAdopting(t, 14, func(*pipeline.Entity) {})
+			defer func() { w.close() }()
+			count := func() (n int) {
+				for _, tp := range w.partitions([]string{"ranked.changes"}) {
+					n += len(w.log.Records(tp))
+				}
+				return n
+			}
+			before := count()
+			crm := pipeline.TopicPartition{Topic: "crm"}
+			for i := range 20 {
+				w.send(crm, pipeline.Record{Value: fmt.Appendf(nil, `{"id":"w%d","name":"n"}`, i)})
+			}
+			if w.consume(crm, 100) != 20 {
+				t.Fatal("not consumed")
+			}
+			if landed {
+				w.must(w.shard.Flush())
+				for n := 1; n > 0; {
+					var err error
+					n, err = w.publisher.Publish(w.ctx())
+					w.must(err)
+				}
+			}
+			without("ranked")(w.model.Entity("profile"))
+			w.crash(vfs.CrashCloneCfg{})
+			if !slices.Equal(w.model.Draining, []string{"ranked.changes"}) {
+				t.Errorf("draining %q", w.model.Draining)
+			}
+			w.tellWork()
+			w.publish()
+			if n := count() - before; n != 20 {
+				t.Errorf("%d changes of 20", n)
+			}
+			w.must(w.restart(func(*pipeline.Entity) {}))
+			if len(w.model.Draining) > 0 {
+				t.Errorf("still draining %q", w.model.Draining)
+			}
+		})
+	}
+}
+
 // TestPolicyChangesInARow changes how a policy stitches, and before anything was committed how it
 // merges: what the first change asks for is not lost.
 func TestPolicyChangesInARow(t *testing.T) {
@@ -365,6 +413,43 @@ func TestPolicyChangesInARow(t *testing.T) {
 		want[key] = strings.Replace(value, `"policy":"first"`, `"policy":"each"`, 1)
 	}
 	compareFinal(t, want, w.final("each"), "in a row")
+}
+
+// TestCheckWhilePoliciesChange merges clusters while the profiles of a policy that stitched them,
+// or is gone, have still to be ended: the store is sound all the while, and afterwards.
+func TestCheckWhilePoliciesChange(t *testing.T) {
+	cases := map[string]func(m *pipeline.Model) func(*pipeline.Entity){
+		"gone": func(*pipeline.Model) func(*pipeline.Entity) { return without("first") },
+		"to none": func(m *pipeline.Model) func(*pipeline.Entity) {
+			return recompile(t, m, "first", pipeline.MergeSpec{Stitching: "none"})
+		},
+		"to the graph": func(m *pipeline.Model) func(*pipeline.Entity) {
+			return recompile(t, m, "each", pipeline.MergeSpec{})
+		},
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newAdopting(t, 13, func(*pipeline.Entity) {})
+			defer func() { w.close() }()
+			loyalty := pipeline.TopicPartition{Topic: "loyalty"}
+			crm := pipeline.TopicPartition{Topic: "crm"}
+			for i := range 20 {
+				w.send(loyalty, pipeline.Record{
+					Value: fmt.Appendf(nil, `{"email":"m%d@x","name":"n"}`, i)})
+			}
+			w.drain()
+			w.must(w.restart(change(w.model)))
+			for i := range 20 {
+				w.send(crm, pipeline.Record{
+					Value: fmt.Appendf(nil, `{"id":"m%d","email":"m%d@x"}`, i, i)})
+			}
+			if w.consume(crm, 100) != 20 {
+				t.Fatal("not consumed")
+			}
+			w.check()
+			w.tellWork()
+		})
+	}
 }
 
 // TestPoliciesOfAnEarlierVersion opens a store that remembers none: what it holds was merged by the

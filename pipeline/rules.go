@@ -25,6 +25,8 @@ type RulesText struct {
 	Key string `json:"id_key_check,omitempty"`
 	// Links tells by record dataset whether its links are kept or the current ones.
 	Links map[string]string `json:"links,omitempty"`
+	// Assignments is the topic of the assignments; "" where an earlier version did not say.
+	Assignments string `json:"assignment_topic,omitempty"`
 }
 
 // NamespaceText is an [identity.Namespace].
@@ -143,6 +145,7 @@ type adopted struct {
 func nextRules(m *Model, s *store.Store, e *Entity) (adopted, error) {
 	next := RulesTextOf(e.Rules)
 	next.Key, next.Links = keyCheck(m.IDKey), linksText(m, e.Name)
+	next.Assignments = e.AssignmentTopic
 	text, err := json.Marshal(next)
 	if err != nil {
 		return adopted{}, fmt.Errorf("remembering the rules of class %s: %w", e.Name, err)
@@ -162,12 +165,14 @@ func nextRules(m *Model, s *store.Store, e *Entity) (adopted, error) {
 	if err := json.Unmarshal(held.Text, &old); err != nil {
 		return adopted{}, fmt.Errorf("reading the remembered rules of class %s: %w", e.Name, err)
 	}
-	err = errors.Join(checkRules(s.Reader(), e, &old), checkLinks(s.Reader(), e, &old, next))
+	err = errors.Join(checkRules(s.Reader(), e, &old), checkLinks(s.Reader(), e, &old, next),
+		checkAssignments(s.Reader(), e, &old))
 	if err != nil {
 		return adopted{}, err
 	}
 	row.Generation, row.Complete = held.Generation, held.Complete
-	old.Links = next.Links // other datasets decide nothing again
+	old.Links = next.Links // other datasets decide nothing again, nor does the topic
+	old.Assignments = next.Assignments
 	if same, err := json.Marshal(old); err != nil || bytes.Equal(same, text) {
 		return adopted{row: row}, err
 	}
@@ -200,15 +205,31 @@ func checkLinks(r *store.Reader, e *Entity, old *RulesText, next RulesText) erro
 				name, was, next.Links[name]))
 		}
 	}
-	if len(errs) == 0 {
+	return whereKnown(r, e, old, errors.Join(errs...))
+}
+
+// checkAssignments refuses another assignment topic: it would only get what changes from now on.
+func checkAssignments(r *store.Reader, e *Entity, old *RulesText) error {
+	if old.Assignments == "" || old.Assignments == e.AssignmentTopic {
+		return nil
+	}
+	return whereKnown(r, e, old, fmt.Errorf("topics.assignment of class %s changes from %s to %s, "+
+		"but the assignments that are published lie in the former, and the latter would not get "+
+		"them: set it back, or rebuild the store from the input topics", e.Name, old.Assignments,
+		e.AssignmentTopic))
+}
+
+// whereKnown returns what is refused, nil where nobody is known yet.
+func whereKnown(r *store.Reader, e *Entity, old *RulesText, refused error) error {
+	if refused == nil {
 		return nil
 	}
 	for _, n := range old.Namespaces {
 		if used, err := r.HasNamespace(e.Name, n.Name); err != nil || used {
-			return errors.Join(append(errs, err)...)
+			return errors.Join(refused, err)
 		}
 	}
-	return nil // nobody is known yet
+	return nil
 }
 
 // checkRules refuses what the data of a class cannot live under.

@@ -256,6 +256,41 @@ func TestRulesRefused(t *testing.T) {
 	w.model.IDKey = idKey
 }
 
+// TestAssignmentTopicRefused: another assignment topic is refused once anybody is known; a store that
+// remembers none takes it over, and decides nothing again.
+func TestAssignmentTopicRefused(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	e := w.model.Entities[0]
+	adopt := func(topic string) error {
+		t.Helper()
+		e.AssignmentTopic = topic
+		changes, err := pipeline.AdoptRules(w.model, w.store, 0)
+		if len(changes) > 0 {
+			t.Errorf("%s: %v", topic, changes)
+		}
+		return err
+	}
+	w.must(adopt("unused"))
+	w.must(adopt("assignments"))
+	w.send(pipeline.TopicPartition{Topic: "crm"}, pipeline.Record{Value: []byte(`{"id":"1"}`)})
+	w.drain()
+	err := adopt("other")
+	if err == nil || !strings.Contains(err.Error(), "changes from assignments to other") {
+		t.Errorf("another topic: %v", err)
+	}
+	row, err := w.store.Reader().Rules("profile")
+	w.must(err)
+	row.Text = []byte(strings.Replace(string(row.Text), `,"assignment_topic":"assignments"`, "", 1))
+	w.must(w.store.SetRules([]store.Rules{*row}, nil))
+	w.must(adopt("assignments"))
+	if adopt("other") == nil {
+		t.Error("the topic was not remembered")
+	}
+	e.IdentityTopic = "history" // which may be another at any time
+	w.must(adopt("assignments"))
+}
+
 // TestNewDatasetDecidesNothing: the rules have not changed where only a dataset has come.
 func TestNewDatasetDecidesNothing(t *testing.T) {
 	w := newWorld(t, 1)

@@ -106,6 +106,23 @@ func (v *snapView) silent(link identity.Link) (end profile.Identity, s store.Sil
 	return profile.Identity{}, 0, nil
 }
 
+// silentText says why an identity does not link, "" where it does. A value that an operator has
+// blocked is so also when its links have been removed.
+func (v *snapView) silentText(id profile.Identity) (string, error) {
+	blocked, err := v.rows.IsBlocked(v.class, id)
+	if err != nil {
+		return "", v.failed(err)
+	}
+	if blocked {
+		return graphBlocked, nil
+	}
+	row, err := v.person(id)
+	if err != nil || row == nil || row.Silence == 0 {
+		return "", err
+	}
+	return silenceText(row.Silence), nil
+}
+
 // link reads a link that is not void; row is nil where there is none.
 func (v *snapView) link(x, y profile.Identity) (link identity.Link, row *store.Link, err error) {
 	if y.Compare(x) < 0 {

@@ -136,6 +136,11 @@ func gather(sources []Source) []MergedLeaf {
 // source says of it: at most one statement per source, the newest first. A source that has no value
 // there may have unset the attribute, or an object above it. fn does not keep said.
 func eachAttribute(candidates []MergedLeaf, fn func(path Path, said []MergedLeaf)) {
+	eachPlace(candidates, false, fn)
+}
+
+// eachPlace does so, and with unsets also for the paths at which nothing but unsets is said.
+func eachPlace(candidates []MergedLeaf, unsets bool, fn func(path Path, said []MergedLeaf)) {
 	var above, said []MergedLeaf // above: unsets of the places around the present one
 	for len(candidates) > 0 {
 		path := candidates[0].Path
@@ -151,7 +156,7 @@ func eachAttribute(candidates []MergedLeaf, fn func(path Path, said []MergedLeaf
 		for i := range said {
 			valued = valued || !said[i].Unset()
 		}
-		if valued {
+		if valued || unsets {
 			said = addUnsets(said, above)
 			fn(path, said)
 		}

@@ -145,12 +145,13 @@ type Explained struct {
 	Candidates []Candidate // those that stand first, then the newest first
 }
 
-// Explain tells for every attribute that some fragment has a value for why it is what it is.
+// Explain tells for every attribute of which something was said why it is what it is. An unset of an
+// object shows at what lies below it, and by itself where nothing does.
 func (p *Policy) Explain(sources []Source) []Explained {
 	var all []Explained
 	candidates := gather(sources)
 	slices.SortFunc(candidates, byPathNewestFirst)
-	eachAttribute(candidates, func(path Path, said []MergedLeaf) {
+	eachPlace(candidates, true, func(path Path, said []MergedLeaf) {
 		rule := p.RuleOf(path)
 		e := Explained{Path: path, Candidates: rule.judge(sources, said)}
 		if leaf, ok := rule.choose(sources, said); ok {
@@ -162,7 +163,18 @@ func (p *Policy) Explain(sources []Source) []Explained {
 		})
 		all = append(all, e)
 	})
-	return all
+	return withoutObjects(all)
+}
+
+// withoutObjects leaves out what lies around others.
+func withoutObjects(all []Explained) []Explained {
+	kept := all[:0]
+	for i := range all {
+		if i+1 == len(all) || !all[i].Path.Contains(all[i+1].Path) {
+			kept = append(kept, all[i])
+		}
+	}
+	return kept
 }
 
 // judge says of each statement what became of it.

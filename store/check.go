@@ -53,7 +53,8 @@ func (s Summary) String() string {
 //   - a union schema has its fingerprint
 //   - orders about a pair are the same from both ends; control records, jobs and timers decode
 //   - the totals of the graph of a class are those of its rows
-//   - a live profile has a cluster of its id, or its identity is known
+//   - a live profile has a cluster of its id, or its identity is known, but for those that the job
+//     of a policy which has changed has still to end
 //   - outbox entries decode and lie below the next number
 //
 // It needs little memory: one pass over the keys, and point reads. The error is one of reading, or
@@ -61,10 +62,10 @@ func (s Summary) String() string {
 func (s *Store) Check(ctx context.Context, report func(Problem)) (Summary, error) {
 	snap := s.Snapshot()
 	defer snap.Close()
-	c := &checker{Reader: &snap.Reader, report: report,
+	c := &checker{Reader: &snap.Reader, report: report, ending: map[string]bool{},
 		said: map[string]*GraphTotals{}, found: map[string]*GraphTotals{}}
 	raw, err := get(snap.snap, metaKey(metaState))
-	if err != nil {
+	if err := errors.Join(err, c.findEnding()); err != nil {
 		return c.sum, err
 	}
 	if raw != nil {
@@ -91,6 +92,7 @@ type checker struct {
 	state   counters
 	current owner
 	fault   error                   // of reading
+	ending  map[string]bool         // policies, by class and name, whose job is not done
 	said    map[string]*GraphTotals // by class, as the store has them
 	found   map[string]*GraphTotals // by class, as the rows add up
 }
@@ -421,36 +423,6 @@ func (c *checker) cutClassID(tail []byte) (class string, id profile.ID, err erro
 	}
 	class, err = c.dict.name(n)
 	return class, id, err
-}
-
-func (c *checker) profileRow(key, value []byte) {
-	if len(key) != 1+2+2+len(profile.ID{}) {
-		c.problem("profile", "key", "does not decode")
-		return
-	}
-	class, id, err := c.cutClassID(append(append([]byte{}, key[1:3]...), key[5:]...))
-	if err != nil {
-		c.problem("profile", "key", "does not decode: %v", err)
-		return
-	}
-	row, err := c.dict.decodeProfile(value)
-	if err != nil {
-		c.problem("profile", id.String(), "%v", err)
-		return
-	}
-	if !row.Identity.IsZero() {
-		person, err := c.Identity(class, row.Identity)
-		c.note(err)
-		if !row.Dead && person == nil {
-			c.problem("profile", id.String(), "is alive but its identity is not known")
-		}
-		return
-	}
-	cluster, err := c.Cluster(class, id)
-	c.note(err)
-	if !row.Dead && cluster == nil {
-		c.problem("profile", id.String(), "is alive but has no cluster")
-	}
 }
 
 func (c *checker) outboxRow(key, value []byte) {

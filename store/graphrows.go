@@ -84,6 +84,19 @@ func (r *Reader) Blocked(fn func(class string, id profile.Identity)) error {
 	return nil
 }
 
+// IsBlocked reports whether an operator has blocked a value.
+func (r *Reader) IsBlocked(class string, id profile.Identity) (bool, error) {
+	key, err := r.dict.markKey(spaceBlocked, class, id)
+	if err != nil {
+		return false, nil // no row has ever named its class or namespace
+	}
+	row, err := get(r.src, key)
+	if err != nil {
+		return false, fmt.Errorf("reading blocked values: %w", err)
+	}
+	return row != nil, nil
+}
+
 // Hubs calls fn for each hub of a class.
 func (r *Reader) Hubs(class string, fn func(id profile.Identity)) error {
 	c, err := r.dict.number(class)

@@ -221,6 +221,11 @@ func (d *daemon) adoptPolicies(ctx context.Context) error {
 			topics = append(topics, d.cfg.ProfileTopic(e.Leaving[i].Topic))
 		}
 	}
+	for _, topic := range d.model.Draining {
+		d.log.Info("what waits for a topic that is gone from the configuration is still published",
+			"topic", topic)
+		topics = append(topics, d.cfg.RecordTopic(topic))
+	}
 	return d.client.EnsureTopics(ctx, topics)
 }
 

@@ -151,6 +151,33 @@ func anAnswer(name string) *pipeline.GraphCluster {
 		Forbidden: [][2]string{{"crm:1", "crm:9"}}}
 }
 
+// TestSilenceText tells of identities that do not link.
+func TestSilenceText(t *testing.T) {
+	var b strings.Builder
+	leftOutText(&b, []pipeline.GraphLeftOut{{Link: pipeline.GraphLink{A: "cookie:k", B: "crm:1"},
+		Rule: "hub", Conflict: []string{"cookie:k"}}}, 0)
+	err := explanationText(&b, &pipeline.GraphExplanation{
+		From: pipeline.GraphEnd{Identity: "cookie:k", Profile: "5f", Silent: "hub"},
+		To:   pipeline.GraphEnd{Identity: "crm:9", Profile: "6a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `
+left out  1
+  cookie:k -- crm:1
+      rule: hub: cookie:k is a hub and does not link
+cookie:k and crm:9 are not one self:
+  profile 5f
+  profile 6a
+
+cookie:k is a hub: links that records have asserted to it since are not kept
+no link between the two profiles is known
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
 func TestClusterText(t *testing.T) {
 	var b strings.Builder
 	if err := clusterText(&b, anAnswer("a\nb")); err != nil {

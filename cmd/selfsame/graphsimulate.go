@@ -274,8 +274,8 @@ func simulationText(w io.Writer, s *simulation) error {
 	fmt.Fprintf(w, "\nleft out  %d\n", len(s.LeftOut))
 	for i := range s.LeftOut {
 		out := &s.LeftOut[i]
-		fmt.Fprintf(w, "  %s -- %s of %d\n      rule: %s%s\n", printable(out.Link.A),
-			printable(out.Link.B), out.Link.Time, out.Rule, conflictText(out.Conflict))
+		fmt.Fprintf(w, "  %s -- %s of %d\n      rule: %s\n", printable(out.Link.A),
+			printable(out.Link.B), out.Link.Time, ruleText(out.Rule, out.Conflict))
 		if out.Against != nil {
 			fmt.Fprintf(w, "      against: %s -- %s of %d\n", printable(out.Against.A),
 				printable(out.Against.B), out.Against.Time)

@@ -90,7 +90,7 @@ func leftOutText(w io.Writer, all []pipeline.GraphLeftOut, more int) {
 	for i := range all {
 		out := &all[i]
 		linkText(w, "  ", &out.Link)
-		fmt.Fprintf(w, "      rule: %s%s\n", ruleText(out.Rule), conflictText(out.Conflict))
+		fmt.Fprintf(w, "      rule: %s\n", ruleText(out.Rule, out.Conflict))
 		if out.Against != nil {
 			fmt.Fprintf(w, "      against: %s -- %s of %s\n", printable(out.Against.A),
 				printable(out.Against.B), out.Against.Time)
@@ -98,22 +98,56 @@ func leftOutText(w io.Writer, all []pipeline.GraphLeftOut, more int) {
 	}
 }
 
-func ruleText(rule string) string {
-	if rule == pipeline.RuleNone {
-		return "none of today's; it counts again when its ends are decided again"
+// silence says what an identity is that does not link, "" of other rules.
+func silence(rule string) string {
+	switch rule {
+	case "hub":
+		return "is a hub"
+	case "contested", "blocked":
+		return "is " + rule
+	case "clearing":
+		return "is losing its links"
 	}
-	return rule
+	return ""
 }
 
-func conflictText(conflict []string) string {
-	if len(conflict) == 0 {
-		return ""
-	}
+// ruleText says by which rule a link was left out, and for whom.
+func ruleText(rule string, conflict []string) string {
 	names := make([]string, len(conflict))
 	for i, id := range conflict {
 		names[i] = printable(id)
 	}
-	return ", which may not meet: " + strings.Join(names, ", ")
+	all := strings.Join(names, ", ")
+	switch {
+	case rule == pipeline.RuleNone:
+		return "none of today's; it counts again when its ends are decided again"
+	case silence(rule) != "":
+		return fmt.Sprintf("%s: %s %s and does not link", rule, all, silence(rule))
+	case all == "":
+		return rule
+	}
+	return rule + ", which may not meet: " + all
+}
+
+// nothingBetweenText says why no link between two profiles is known. Links that a hub or a blocked
+// value turned away were not kept.
+func nothingBetweenText(w io.Writer, e *pipeline.GraphExplanation) error {
+	for _, end := range []pipeline.GraphEnd{e.From, e.To} {
+		if end.Silent == "hub" || end.Silent == "blocked" {
+			_, err := fmt.Fprintf(w, "\n%s %s: links that records have asserted to it since are "+
+				"not kept\n", printable(end.Identity), silence(end.Silent))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if e.From.Silent+e.To.Silent != "" {
+		_, err := fmt.Fprintln(w, "no link between the two profiles is known")
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\nno link between the two profiles was ever asserted, or "+
+		"those that were are void")
+	return err
 }
 
 // explanationText prints an explanation for people.
@@ -123,9 +157,7 @@ func explanationText(w io.Writer, e *pipeline.GraphExplanation) error {
 		fmt.Fprintf(w, "%s and %s are not one self:\n  profile %s\n  profile %s\n", from, to,
 			e.From.Profile, e.To.Profile)
 		if len(e.LeftOut) == 0 && e.MoreLeftOut == 0 {
-			_, err := fmt.Fprintln(w, "\nno link between the two profiles was ever asserted, or "+
-				"those that were are void")
-			return err
+			return nothingBetweenText(w, e)
 		}
 		leftOutText(w, e.LeftOut, e.MoreLeftOut)
 		return nil
