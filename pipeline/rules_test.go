@@ -256,8 +256,8 @@ func TestRulesRefused(t *testing.T) {
 	w.model.IDKey = idKey
 }
 
-// TestAssignmentTopicRefused: another assignment topic is refused once anybody is known; a store that
-// remembers none takes it over, and decides nothing again.
+// TestAssignmentTopicRefused: another assignment topic is refused once anybody is known; a store
+// that remembers none takes it over, and decides nothing again.
 func TestAssignmentTopicRefused(t *testing.T) {
 	w := newWorld(t, 1)
 	defer w.close()

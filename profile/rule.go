@@ -145,8 +145,8 @@ type Explained struct {
 	Candidates []Candidate // those that stand first, then the newest first
 }
 
-// Explain tells for every attribute of which something was said why it is what it is. An unset of an
-// object shows at what lies below it, and by itself where nothing does.
+// Explain tells for every attribute of which something was said why it is what it is. An unset of
+// an object shows at what lies below it, and by itself where nothing does.
 func (p *Policy) Explain(sources []Source) []Explained {
 	var all []Explained
 	candidates := gather(sources)
