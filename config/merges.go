@@ -42,18 +42,31 @@ func (f *policy) spec() pipeline.MergeSpec {
 
 // LoadMergeSpec reads a merge policy of its own file: the keys of a policy that say how to merge.
 func LoadMergeSpec(path string) (pipeline.MergeSpec, error) {
-	var spec pipeline.MergeSpec
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return spec, fmt.Errorf("reading a merge policy: %w", err)
+		return pipeline.MergeSpec{}, fmt.Errorf("reading a merge policy: %w", err)
 	}
+	p := &problems{at: &lines{name: filepath.Base(path)}}
+	var f mergeFile
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&spec); err != nil && !errors.Is(err, io.EOF) {
-		return spec, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		p.explain(err)
+		return pipeline.MergeSpec{}, p.err()
 	}
-	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
-		return spec, fmt.Errorf("%s: a second document: a policy is one", filepath.Base(path))
+	var more yaml.Node
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		p.list = append(p.list, problem{max(1, more.Line), "a second document: a policy is one"})
 	}
-	return spec, nil
+	whole := policy{Stitching: f.Stitching, Strategy: f.Strategy, Precedence: f.Precedence,
+		Overrides: f.Overrides}
+	return whole.spec(), p.err()
+}
+
+// mergeFile mirrors the file of a merge policy.
+type mergeFile struct {
+	Stitching  string              `yaml:"stitching"`
+	Strategy   string              `yaml:"strategy"`
+	Precedence []string            `yaml:"precedence"`
+	Overrides  map[string]override `yaml:"overrides"`
 }

@@ -8,11 +8,13 @@ import (
 // knownKeys lists the keys of one of the file's structs, by the struct's name.
 func knownKeys(structName string) []string {
 	var keys []string
-	walk(reflect.TypeFor[file](), nil, func(owner reflect.Type, path []string) {
-		if owner.Name() == structName {
-			keys = append(keys, path[len(path)-1])
-		}
-	})
+	for _, whole := range []reflect.Type{reflect.TypeFor[file](), reflect.TypeFor[mergeFile]()} {
+		walk(whole, nil, func(owner reflect.Type, path []string) {
+			if owner.Name() == structName {
+				keys = append(keys, path[len(path)-1])
+			}
+		})
+	}
 	return keys
 }
 

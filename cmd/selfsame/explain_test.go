@@ -78,10 +78,13 @@ func TestPolicyPreview(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"topic: x\n":         "new.yaml",
-		"strategy: [a]\n":    "new.yaml",
-		"{}\n---\n{}\n":      "a second document",
-		"precedence: crm: x": "new.yaml",
+		"topic: x\n":          "new.yaml",
+		"strategy: [a]\n":     "new.yaml",
+		"{}\n---\n{}\n":       "a second document",
+		"precedence: crm: x":  "new.yaml",
+		"\nstategy: latest\n": `new.yaml:2: unknown key "stategy"; did you mean "strategy"?`,
+		"overrides:\n  tags: {unoin: true}\n": `new.yaml:2: unknown key "unoin"; ` +
+			`did you mean "union"?`,
 	} {
 		write(text)
 		err := execute("policy", "preview", "--policy", file, "--api", address)

@@ -53,6 +53,7 @@ func TestWrongUsage(t *testing.T) {
 		{"explain"}, {"explain", "nothing"}, {"explain", "a:b", "c", "d"},
 		{"policy", "preview", "--policy", "x.yaml", "nothing"},
 		{"policy", "preview", "--policy", "x.yaml", "--sample", "3", "a:b"},
+		{"policy", "preview", "--policy", "x.yaml", "--sample", "0"},
 		{"backup", "a", "b"}, {"backup", "../a"}, {"restore"},
 		{"tail", "--config", "starter", "--from", "yesterday"},
 	} {

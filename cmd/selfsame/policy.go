@@ -44,6 +44,8 @@ strategy, precedence, overrides, stitching.`,
 					return fmt.Errorf("%w: want an identity or --sample, not both", errUsage)
 				}
 				q.Identity, q.Sample = args[0], 0
+			} else if q.Sample < 1 || q.Sample > pipeline.MaxPreviewSample {
+				return fmt.Errorf("%w: --sample: want 1 to %d", errUsage, pipeline.MaxPreviewSample)
 			}
 			var err error
 			if q.Policy, err = config.LoadMergeSpec(file); err != nil {
@@ -69,8 +71,8 @@ strategy, precedence, overrides, stitching.`,
 	c.Flags().StringVar(&q.Class, "class", "profile", "entity class")
 	c.Flags().StringVar(&q.Against, "against", "",
 		"merge policy to compare with (default: the class's default)")
-	c.Flags().IntVar(&q.Sample, "sample", pipeline.DefaultPreviewSample, "profiles to look at, "+
-		fmt.Sprintf("evenly among all; at most %d", pipeline.MaxPreviewSample))
+	c.Flags().IntVar(&q.Sample, "sample", pipeline.DefaultPreviewSample, "about so many profiles "+
+		fmt.Sprintf("to look at, evenly among all; at most %d", pipeline.MaxPreviewSample))
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	if err := c.MarkFlagRequired("policy"); err != nil {
 		panic(err) // invariant: the flag is there
