@@ -30,10 +30,12 @@ type PreviewQuery struct {
 
 // Preview is what would change.
 type Preview struct {
-	Class    string        `json:"class"`
-	Against  string        `json:"against"`
-	Looked   int           `json:"looked"` // at so many profiles
-	Profiles []ProfileDiff `json:"profiles"`
+	Class   string `json:"class"`
+	Against string `json:"against"`
+	Looked  int    `json:"looked"` // at so many profiles
+	// RootsOnly says that of each cluster only the profile of its root was looked at.
+	RootsOnly bool          `json:"roots_only,omitempty"`
+	Profiles  []ProfileDiff `json:"profiles"`
 }
 
 // ProfileDiff is what would change of one profile.
@@ -88,6 +90,7 @@ func (l *Lookup) Preview(q PreviewQuery) (*Preview, error) {
 	case q.Sample == 0:
 		q.Sample = DefaultPreviewSample
 	}
+	w.out.RootsOnly = w.old.alone() || w.next.alone()
 	return w.out, w.sample(q.Sample)
 }
 

@@ -55,7 +55,8 @@ func TestPolicyPreview(t *testing.T) {
 	var asked bytes.Buffer
 	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = asked.ReadFrom(r.Body)
-		fmt.Fprint(w, `{"against":"default","looked":7,"profiles":[{"id":"5f","new_id":"6f",`+
+		fmt.Fprint(w, `{"against":"default","looked":7,"roots_only":true,`+
+			`"profiles":[{"id":"5f","new_id":"6f",`+
 			`"attributes":[{"path":"name","old":"Ann"},{"path":"age","new":3}],`+
 			`"datasets":{"old":["a","b"],"new":["a"]}}]}`)
 	}))
@@ -70,7 +71,8 @@ func TestPolicyPreview(t *testing.T) {
 	if asked.String() != want {
 		t.Errorf("asked %s", &asked)
 	}
-	for _, want := range []string{"1 of 7 profiles would be others than under policy default",
+	for _, want := range []string{"of each cluster only the profile of its root",
+		"1 of 7 profiles would be others than under policy default",
 		"profile 5f would be 6f", "name        \"Ann\"     ->  (absent)",
 		"age         (absent)  ->  3", "(datasets)  a b       ->  a"} {
 		if !strings.Contains(text, want) {

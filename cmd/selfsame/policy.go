@@ -88,6 +88,10 @@ func printPreview(w io.Writer, answer []byte) error {
 	}
 	fmt.Fprintf(w, "%d of %d profiles would be others than under policy %s\n", len(p.Profiles),
 		p.Looked, p.Against)
+	if p.RootsOnly {
+		fmt.Fprintln(w, "of each cluster only the profile of its root was looked at; other "+
+			"identities have profiles of their own where nothing is stitched")
+	}
 	for i := range p.Profiles {
 		if err := printDiff(w, &p.Profiles[i]); err != nil {
 			return err
