@@ -70,6 +70,9 @@ func controlCommand(op pipeline.ControlOp, use string, identities int,
 			f.record.Identities = args
 			return sendControl(c.Context(), &f)
 		}}
+	if name := string(op); name != c.Name() {
+		c.Aliases = []string{name} // as in the record
+	}
 	f.add(c)
 	class := api.DefaultClass
 	if op == pipeline.ControlDeleteDataset {

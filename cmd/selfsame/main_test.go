@@ -54,6 +54,7 @@ func TestWrongUsage(t *testing.T) {
 		{"policy", "preview", "--policy", "x.yaml", "nothing"},
 		{"policy", "preview", "--policy", "x.yaml", "--sample", "3", "a:b"},
 		{"policy", "preview", "--policy", "x.yaml", "--sample", "0"},
+		{"control", "forbid_link", "a:b"},
 		{"backup", "a", "b"}, {"backup", "../a"}, {"restore"},
 		{"tail", "--config", "starter", "--from", "yesterday"},
 	} {
@@ -86,5 +87,16 @@ func TestWrongUsage(t *testing.T) {
 	}
 	if code := exitCode(errDamaged); code != exitStore {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestControlAliases: an operation also has the name that it has in a record.
+func TestControlAliases(t *testing.T) {
+	for name, op := range map[string]string{"forbid-link": "forbid_link", "reset-hub": "reset_hub",
+		"block": "block_value"} {
+		found, _, err := newControl().Find([]string{op})
+		if err != nil || found.Name() != name {
+			t.Errorf("%s: found %s, %v", op, found.Name(), err)
+		}
 	}
 }
