@@ -245,9 +245,6 @@ func (m *Model) start(topic string) Start {
 // once by their ids, and nobody could resume it if it were halted.
 func (m *Model) continuity(topic string) Continuity {
 	if topic == m.ControlTopic {
-		return ContinuityRewind
-	}
-	if topic == m.ControlTopic {
 		return ContinuityRewind // ids keep what was applied from being applied again
 	}
 	for _, ds := range m.datasetsOf(topic) {
