@@ -95,7 +95,7 @@ func addChanges(t *testing.T) func(*pipeline.Model) {
 // TestChangesFollow applies the change topics of all policies, through crashes and restarts, and
 // compares with what the profile topics hold in the end; old values are those held before.
 func TestChangesFollow(t *testing.T) {
-	for range 4 {
+	for range seeds(4) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))

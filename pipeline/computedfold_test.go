@@ -69,7 +69,7 @@ func orderFacts(rnd *rand.Rand, n int) []fact {
 // any order, some twice, with crashes and restarts, give the same values at every instant; and
 // these are what a dumb recomputation from the stored events gives.
 func TestComputedFold(t *testing.T) {
-	for range 6 {
+	for range seeds(6) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))

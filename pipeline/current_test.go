@@ -47,7 +47,7 @@ func currentLinks(t testing.TB) func(*pipeline.Model) {
 // TestFoldCurrent is TestFold where datasets take back what they have said, and identities can
 // belong to nobody.
 func TestFoldCurrent(t *testing.T) {
-	for range 8 {
+	for range seeds(8) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
@@ -94,7 +94,7 @@ func perhaps(rnd *rand.Rand, format string, n int) string {
 // TestCurrentLinks compares the links, the contested identities and the clusters of the store with
 // those that the newest records of all primary identities make, computed anew each time.
 func TestCurrentLinks(t *testing.T) {
-	for range 12 {
+	for range seeds(12) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
@@ -121,7 +121,7 @@ func TestCurrentLinksOfMany(t *testing.T) {
 	w := newWorldOn(t, memlog.Options{}, 1, currentLinks(t))
 	defer func() { w.close() }()
 	base := time.Unix(1_699_900_000, 0)
-	for range 20 {
+	for range seeds(20) {
 		var all []fact
 		for range 40 {
 			at := base.Add(time.Duration(rnd.IntN(80_000)) * time.Second)

@@ -16,7 +16,7 @@ import (
 
 // TestDryRun: what a dry run says is what the operation then removes, and it changes nothing.
 func TestDryRun(t *testing.T) {
-	for range 6 {
+	for range seeds(6) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testDryRun(t, seed) })
 	}

@@ -37,7 +37,7 @@ func (w *world) together(id string) []profile.Identity {
 // store but what others say, a replay of the whole input and a rebuild bring nothing back, and what
 // came after stays.
 func TestErase(t *testing.T) {
-	for range 8 {
+	for range seeds(8) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testErase(t, seed) })
 	}

@@ -173,7 +173,7 @@ func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 // them twice, in commits of any size, with crashes and restarts in between, gives equal profiles
 // and assignments.
 func TestFold(t *testing.T) {
-	for range 8 {
+	for range seeds(8) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			foldsAlike(t, seed, policyFacts(rand.New(rand.NewPCG(seed, 0)), 250), addPolicies(t))

@@ -20,7 +20,7 @@ import (
 // of the compacted assignment topic, one of the identity topic. Both end with what the store has.
 func TestTopicsTellTheGraph(t *testing.T) {
 	kinds := map[string]int{}
-	for range 6 {
+	for range seeds(6) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))

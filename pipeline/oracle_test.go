@@ -173,7 +173,7 @@ func naiveUnion(arrays []profile.Leaf) (value string, ok bool) {
 // TestProfilesAgreeWithNaive compares what the topics of all policies hold in the end with what
 // comes of the whole log at one go, given who is the same self.
 func TestProfilesAgreeWithNaive(t *testing.T) {
-	for range 6 {
+	for range seeds(6) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))

@@ -47,7 +47,7 @@ func (w *world) startOf(tp pipeline.TopicPartition) int64 {
 // again nothing is published, also when the rebuild crashes on the way; in the end the topics hold
 // exactly what the input that is left says, in versions that rise, with the same profile ids.
 func TestRebuild(t *testing.T) {
-	for range 6 {
+	for range seeds(6) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testRebuild(t, seed) })
 	}

@@ -48,7 +48,7 @@ func under(rules *identity.Rules) func(*pipeline.Model) {
 // the way: in the end every identity has the profile that it has where the last rules held from the
 // beginning.
 func TestChangeOfRules(t *testing.T) {
-	for range 12 {
+	for range seeds(12) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
@@ -114,7 +114,7 @@ func (w *world) finishJobs() {
 // TestSimulateRules tells what the change then does, and touches nothing.
 func TestSimulateRules(t *testing.T) {
 	moved, split, merged := 0, 0, 0
-	for range 12 {
+	for range seeds(12) {
 		seed := rand.Uint64()
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		w := newWorld(t, 2)

@@ -35,7 +35,7 @@ func silentRules(t testing.TB, hub int, contested bool) *identity.Rules {
 // chance. Which links count depends on the order of arrival then; the clusters are still what they
 // make.
 func TestSilence(t *testing.T) {
-	for range 12 {
+	for range seeds(12) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
