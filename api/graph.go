@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -115,10 +113,7 @@ func (h *handler) simulate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var s Simulation
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
-		writeError(w, http.StatusBadRequest, err.Error())
+	if !decodeStrictly(w, body, &s) {
 		return
 	}
 	rules, err := s.Rules.Rules()

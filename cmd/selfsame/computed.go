@@ -14,7 +14,6 @@ import (
 
 	"selfsame/config"
 	"selfsame/pipeline"
-	"selfsame/profile"
 )
 
 func newComputed() *cobra.Command {
@@ -162,11 +161,8 @@ configuration does.`,
 		Args: between(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 {
-				if _, ok := profile.ParseIdentity(args[1]); !ok {
-					return errIdentity()
-				}
-				if c.Flags().Changed("sample") {
-					return fmt.Errorf("%w: want an identity or --sample, not both", errUsage)
+				if err := checkPreviewed(c, args[1]); err != nil {
+					return err
 				}
 				q.Identity, q.Sample = args[1], 0
 			}

@@ -22,6 +22,17 @@ func newPolicy() *cobra.Command {
 	return c
 }
 
+// checkPreviewed checks the identity that a preview is asked for, in place of a sample.
+func checkPreviewed(c *cobra.Command, identity string) error {
+	if _, ok := profile.ParseIdentity(identity); !ok {
+		return errIdentity()
+	}
+	if c.Flags().Changed("sample") {
+		return fmt.Errorf("%w: want an identity or --sample, not both", errUsage)
+	}
+	return nil
+}
+
 func newPolicyPreview() *cobra.Command {
 	var path, address, file string
 	var q pipeline.PreviewQuery
@@ -37,11 +48,8 @@ strategy, precedence, overrides, stitching.`,
 		Args: atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if _, ok := profile.ParseIdentity(args[0]); !ok {
-					return errIdentity()
-				}
-				if c.Flags().Changed("sample") {
-					return fmt.Errorf("%w: want an identity or --sample, not both", errUsage)
+				if err := checkPreviewed(c, args[0]); err != nil {
+					return err
 				}
 				q.Identity, q.Sample = args[0], 0
 			} else if q.Sample < 1 || q.Sample > pipeline.MaxPreviewSample {
