@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"selfsame/pipeline"
 	"selfsame/profile"
 )
 
@@ -95,10 +96,33 @@ func (c *Client) Profile(ctx context.Context, q ProfileQuery) ([]byte, error) {
 // Jobs returns the daemon's jobs as JSON.
 func (c *Client) Jobs(ctx context.Context) ([]byte, error) { return c.get(ctx, "/v1/jobs") }
 
-// Control returns what became of a control record as JSON. ErrNotFound where none of this id has
-// been applied.
-func (c *Client) Control(ctx context.Context, id string) ([]byte, error) {
-	return c.get(ctx, controlPath+"/"+url.PathEscape(id))
+// ControlOutcome is what became of a control record.
+type ControlOutcome struct {
+	Answer []byte // as JSON
+	// Refused says why the record was refused; nil where it was applied.
+	Refused error
+	Cause   string // topic/partition/offset of the record
+}
+
+// Control returns what became of a control record. ErrNotFound where the daemon knows of none of
+// this id, applied or refused.
+func (c *Client) Control(ctx context.Context, id string) (ControlOutcome, error) {
+	body, err := c.get(ctx, controlPath+"/"+url.PathEscape(id))
+	if err != nil {
+		return ControlOutcome{}, err
+	}
+	var answer controlRefusal
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return ControlOutcome{}, fmt.Errorf("reading the answer of %s: %w", controlPath, err)
+	}
+	why := pipeline.Rejection{Reason: pipeline.Reason(answer.Reason), Path: answer.Path,
+		Wanted: answer.Wanted, Found: answer.Found}
+	outcome := ControlOutcome{Answer: body, Cause: fmt.Sprintf("%s/%d/%d", answer.Cause.Topic,
+		answer.Cause.Partition, answer.Cause.Offset)}
+	if answer.Outcome == controlRejected {
+		outcome.Refused = &why
+	}
+	return outcome, nil
 }
 
 // DryRun returns what a control record would remove as JSON. Nothing is written.

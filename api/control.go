@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"selfsame/pipeline"
+	"selfsame/profile"
 	"selfsame/store"
 )
 
@@ -24,15 +25,34 @@ type controlAnswer struct {
 	ID string `json:"id"`
 }
 
-// controlStatus is the body of GET /v1/control/ID.
+// The outcomes of a control record, as GET /v1/control/ID tells them.
+const (
+	controlApplied  = "applied"
+	controlRejected = "rejected"
+)
+
+// controlStatus is the body of GET /v1/control/ID for a record that was applied.
 type controlStatus struct {
 	ID      string         `json:"id"`
+	Outcome string         `json:"outcome"` // applied
 	Op      string         `json:"op"`
 	Class   string         `json:"class,omitempty"`
 	Time    time.Time      `json:"time"`
 	Removed controlRemoved `json:"removed"`
 	Job     string         `json:"job,omitempty"` // that goes on with it
 	Cause   controlCause   `json:"cause"`
+}
+
+// controlRefusal is the body of GET /v1/control/ID for a record that was refused.
+type controlRefusal struct {
+	ID      string       `json:"id"`
+	Outcome string       `json:"outcome"` // rejected
+	Op      string       `json:"op,omitempty"`
+	Reason  string       `json:"reason"`
+	Path    string       `json:"path,omitempty"`
+	Wanted  string       `json:"wanted,omitempty"`
+	Found   string       `json:"found,omitempty"`
+	Cause   controlCause `json:"cause"`
 }
 
 type controlRemoved struct {
@@ -187,18 +207,37 @@ func (h *handler) controlByID(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		h.log.Error("reading a control record", "error", err)
 		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
-	case row == nil:
-		writeError(w, http.StatusNotFound, "no control record of this id has been applied: it may "+
-			"be on its way, or have been refused; then the audit topic says why")
-	default:
+	case row != nil:
 		writeJSON(w, http.StatusOK, statusOf(id, row))
+	default:
+		h.controlNotApplied(w, id)
 	}
 }
 
+// controlNotApplied tells of a record that is refused, or not known.
+func (h *handler) controlNotApplied(w http.ResponseWriter, id string) {
+	refused, ok := h.backend.Stats.RefusedControl(id)
+	if !ok {
+		writeError(w, http.StatusNotFound, "no control record of this id has been applied: it may "+
+			"be on its way, or have been refused before the daemon started; then the audit topic "+
+			"says why")
+		return
+	}
+	why := &refused.Rejection
+	writeJSON(w, http.StatusOK, controlRefusal{ID: id, Outcome: controlRejected,
+		Op: string(refused.Op), Reason: string(why.Reason), Path: why.Path, Wanted: why.Wanted,
+		Found: why.Found, Cause: causeOf(refused.Cause)})
+}
+
+func causeOf(p profile.Position) controlCause {
+	return controlCause{p.Topic, p.Partition, p.Offset}
+}
+
 func statusOf(id string, row *store.Applied) controlStatus {
-	return controlStatus{ID: id, Op: row.Op, Class: row.Class, Time: time.Unix(0, row.Time).UTC(),
+	return controlStatus{ID: id, Outcome: controlApplied, Op: row.Op, Class: row.Class,
+		Time:    time.Unix(0, row.Time).UTC(),
 		Removed: controlRemoved{row.Fragments, row.Events, row.Links}, Job: row.Job,
-		Cause: controlCause{row.Cause.Topic, row.Cause.Partition, row.Cause.Offset}}
+		Cause: causeOf(row.Cause)}
 }
 
 // jobStatus is one job of GET /v1/jobs.

@@ -57,6 +57,28 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestControlRefusedLater: what only the pipeline can refuse is told under its id, too.
+func TestControlRefusedLater(t *testing.T) {
+	w := newWorld(t)
+	const early = `{"id":"f","op":"link","identities":["crm:1","crm:2"],"time":"2200-01-01T00:00:00Z"}`
+	if code, body := w.post(Options{}, early); code != 202 {
+		t.Errorf("posting: %d %s", code, body)
+	}
+	code, body := w.get("/v1/control/f")
+	if code != 200 || !strings.Contains(body, `"outcome":"rejected","op":"link",`+
+		`"reason":"future_timestamp"`) || !strings.Contains(body, `"offset":0}`) {
+		t.Errorf("refused: %d %s", code, body)
+	}
+	if code, body := w.post(Options{}, strings.Replace(early, "2200", "2020", 1)); code != 202 {
+		t.Errorf("posting again: %d %s", code, body)
+	}
+	code, body = w.get("/v1/control/f")
+	if code != 200 || !strings.Contains(body, `"outcome":"applied"`) ||
+		!strings.Contains(body, `"offset":1}`) {
+		t.Errorf("applied: %d %s", code, body)
+	}
+}
+
 // TestControlRefused: nothing reaches the topic of what is wrong or may not be asked.
 func TestControlRefused(t *testing.T) {
 	w := newWorld(t)

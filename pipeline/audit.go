@@ -119,6 +119,8 @@ func (sh *Shard) auditRefused(in *Input) {
 	if c.ID == "" || len(c.ID) > MaxControlID {
 		return
 	}
+	sh.counts.refusedControls = append(sh.counts.refusedControls, RefusedControl{ID: c.ID, Op: c.Op,
+		Rejection: *in.Reject, Cause: in.Record.Pos})
 	sh.audit(&auditEntry{ID: c.ID, Op: string(c.Op), Outcome: auditRejected, Class: c.Class,
 		Reason: string(in.Reject.Reason), Path: in.Reject.Path, Wanted: in.Reject.Wanted,
 		Found: in.Reject.Found, Time: formatTime(in.Stamp.Time), Cause: causeOf(in.Record.Pos)})

@@ -14,14 +14,14 @@ import (
 type MergeSpec struct {
 	Stitching  string              `json:"stitching,omitempty" yaml:"stitching"`
 	Strategy   string              `json:"strategy,omitempty" yaml:"strategy"`
-	Precedence []string            `json:"precedence,omitempty" yaml:"precedence"`
+	Precedence []string            `json:"precedence,omitzero" yaml:"precedence"`
 	Overrides  map[string]RuleSpec `json:"overrides,omitempty" yaml:"overrides"` // by pattern
 }
 
 // RuleSpec is the rule of an override as people write it.
 type RuleSpec struct {
 	Strategy   string   `json:"strategy,omitempty" yaml:"strategy"`
-	Precedence []string `json:"precedence,omitempty" yaml:"precedence"`
+	Precedence []string `json:"precedence,omitzero" yaml:"precedence"`
 	Union      bool     `json:"union,omitempty" yaml:"union"`
 }
 

@@ -82,7 +82,8 @@ type Stats struct {
 		f    Figures
 		ends map[TopicPartition]int64 // of the input, as of the last fetch
 
-		refused, moved *spaceSaving[restless]
+		refused, moved  *spaceSaving[restless]
+		refusedControls refusedControls
 	}
 }
 
@@ -162,6 +163,8 @@ type counts struct {
 	reads   map[ReadingCount]uint64
 	refused []restless
 	moved   []restless
+
+	refusedControls []RefusedControl
 }
 
 type counted struct {
@@ -256,6 +259,9 @@ func (s *Stats) add(c *counts) {
 	}
 	for _, one := range c.moved {
 		s.mu.moved.add(one)
+	}
+	for _, one := range c.refusedControls {
+		s.mu.refusedControls.add(one)
 	}
 	*c = counts{outcomes: c.outcomes[:0], changes: c.changes[:0], leftOut: c.leftOut[:0],
 		refused: c.refused[:0], moved: c.moved[:0]}

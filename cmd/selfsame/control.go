@@ -141,6 +141,10 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if f.dryRun {
 		return dryRun(ctx, f, record)
 	}
+	daemon, earlier, err := f.beforeWait(ctx)
+	if err != nil {
+		return err
+	}
 	client, err := kafka.New(cfg.KafkaConfig(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -153,11 +157,24 @@ func sendControl(ctx context.Context, f *controlFlags) error {
 	if f.wait == 0 {
 		return nil
 	}
-	daemon, err := apiClient(f.path, f.address)
-	if err != nil {
-		return err
+	return awaitControl(ctx, daemon, f, earlier)
+}
+
+// beforeWait returns the daemon to wait for, nil where none is, and where the record lies that it
+// has refused under the same id before.
+func (f *controlFlags) beforeWait(ctx context.Context) (daemon *api.Client, earlier string,
+	err error) {
+	if f.wait == 0 {
+		return nil, "", nil
 	}
-	return awaitControl(ctx, daemon, f)
+	if daemon, err = apiClient(f.path, f.address); err != nil {
+		return nil, "", err
+	}
+	outcome, err := daemon.Control(ctx, f.record.ID)
+	if errors.Is(err, api.ErrNotFound) || outcome.Refused == nil {
+		return daemon, "", nil // a daemon that does not answer yet may do so later
+	}
+	return daemon, outcome.Cause, nil
 }
 
 // dryRun prints what a control record would remove.
@@ -187,20 +204,24 @@ func writeControl(ctx context.Context, client *kafka.Client, topic, id string,
 // controlPoll is how often a command asks whether its operation is applied.
 const controlPoll = 100 * time.Millisecond
 
-func awaitControl(ctx context.Context, daemon *api.Client, f *controlFlags) error {
+// awaitControl waits until the daemon has applied or refused the record. A refusal of a record that
+// lies at earlier is old.
+func awaitControl(ctx context.Context, daemon *api.Client, f *controlFlags, earlier string) error {
 	ctx, cancel := context.WithTimeout(ctx, f.wait)
 	defer cancel()
 	for {
-		answer, err := daemon.Control(ctx, f.record.ID)
-		if err == nil {
-			return printJSON(os.Stdout, answer)
-		}
-		if !errors.Is(err, api.ErrNotFound) {
+		outcome, err := daemon.Control(ctx, f.record.ID)
+		switch {
+		case err != nil && !errors.Is(err, api.ErrNotFound):
 			return err
+		case err == nil && outcome.Refused == nil:
+			return printJSON(os.Stdout, outcome.Answer)
+		case err == nil && outcome.Cause != earlier:
+			return fmt.Errorf("%s was refused: %w", f.record.ID, outcome.Refused)
 		}
 		if pipeline.Sleep(ctx, controlPoll) != nil {
-			return fmt.Errorf("%s was not applied within %s: it waits, or was refused; the audit "+
-				"topic will say", f.record.ID, f.wait)
+			return fmt.Errorf("%s was not applied within %s: it waits; the audit topic will "+
+				"say what becomes of it", f.record.ID, f.wait)
 		}
 	}
 }

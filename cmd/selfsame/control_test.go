@@ -61,6 +61,29 @@ func TestControlWait(t *testing.T) {
 	}
 }
 
+// TestControlWaitRefused: a refusal ends the wait, but not one of an earlier record of this id.
+func TestControlWaitRefused(t *testing.T) {
+	w := newBench(t)
+	if err := w.client.EnsureTopics(context.Background(), []kafka.TopicSpec{{
+		Name: "selfsame.control", Partitions: 1, ReplicationFactor: 1, Owned: true}}); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	answer := func(rw http.ResponseWriter, r *http.Request) {
+		asked++
+		fmt.Fprintf(rw, `{"id":"one","outcome":"rejected","reason":"erased","path":"identities",`+
+			`"cause":{"topic":"selfsame.control","partition":0,"offset":%d}}`, asked/4)
+	}
+	daemon := httptest.NewServer(http.HandlerFunc(answer))
+	defer daemon.Close()
+	err := execute("control", "remerge", "--id", "one", "--wait", "30s", "--config",
+		w.path("selfsame.yaml"), "--api", strings.TrimPrefix(daemon.URL, "http://"))
+	if err == nil || !strings.Contains(err.Error(), "one was refused: erased at identities") ||
+		asked != 4 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+}
+
 // TestControlGraph: what the commands about silent identities write, and refuse to write.
 func TestControlGraph(t *testing.T) {
 	w := newBench(t)

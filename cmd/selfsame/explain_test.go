@@ -79,6 +79,12 @@ func TestPolicyPreview(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
+	asked.Reset()
+	write("precedence: []\n")
+	stdout(t, func() error { return execute("policy", "preview", "--policy", file, "--api", address) })
+	if !strings.Contains(asked.String(), `"policy":{"precedence":[]}`) {
+		t.Errorf("the daemon, which refuses an empty list, is asked %s", &asked)
+	}
 	for text, want := range map[string]string{
 		"topic: x\n":          "new.yaml",
 		"strategy: [a]\n":     "new.yaml",
