@@ -1,12 +1,11 @@
 package kafka
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -71,13 +70,12 @@ func (c *Client) produce(ctx context.Context, tp pipeline.TopicPartition, raw []
 func (c *Client) rawProduce(ctx context.Context, tp pipeline.TopicPartition, raw []byte) (
 	*kafkago.ProduceResponse, error) {
 	size := binary.BigEndian.AppendUint32(nil, uint32(len(raw)))
+	framed := &net.Buffers{size, raw} // which is copied without a buffer in between
 	return c.calls.RawProduce(ctx, &kafkago.RawProduceRequest{
 		Topic:        tp.Topic,
 		Partition:    int(tp.Partition),
 		RequiredAcks: kafkago.RequireAll,
-		RawRecords: protocol.RawRecordSet{
-			Reader: io.MultiReader(bytes.NewReader(size), bytes.NewReader(raw)),
-		},
+		RawRecords:   protocol.RawRecordSet{Reader: framed},
 	})
 }
 

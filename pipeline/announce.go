@@ -110,7 +110,7 @@ func (c *graphChange) kind(from profile.ID, now assigned, moved []profile.Identi
 
 // common lists the identities in both of two sorted lists.
 func common(a, b []profile.Identity) []profile.Identity {
-	var out []profile.Identity
+	out := make([]profile.Identity, 0, min(len(a), len(b)))
 	for _, id := range a {
 		if _, found := slices.BinarySearchFunc(b, id, profile.Identity.Compare); found {
 			out = append(out, id)

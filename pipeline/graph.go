@@ -178,13 +178,13 @@ func (sh *Shard) root(class string, members []profile.Identity) (profile.Identit
 	if len(members) == 1 {
 		return members[0], nil
 	}
-	list := make([]identity.Member, len(members))
-	for i, id := range members {
+	sh.rooting = sh.rooting[:0]
+	for _, id := range members {
 		p, err := sh.state.person(class, id)
 		if err != nil {
 			return profile.Identity{}, err
 		}
-		list[i] = identity.Member{ID: id, FirstSeen: p.row.FirstSeen}
+		sh.rooting = append(sh.rooting, identity.Member{ID: id, FirstSeen: p.row.FirstSeen})
 	}
-	return sh.rules(class).Root(list), nil
+	return sh.rules(class).Root(sh.rooting), nil
 }

@@ -62,7 +62,8 @@ type Shard struct {
 	dirtyOrder    []clusterKey
 	alone         map[personKey]*dirtyCluster // identities whose own profiles may have changed
 	aloneOrder    []personKey
-	ending        []ended // profiles of policies that are leaving
+	ending        []ended           // profiles of policies that are leaving
+	rooting       []identity.Member // room for those whose root is looked for
 
 	// recalled is what deletions had acted on before the input was consumed again. It is set before
 	// anything is applied.
