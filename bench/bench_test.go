@@ -102,6 +102,22 @@ func TestCauseNamesWhatWasProduced(t *testing.T) {
 	}
 }
 
+func TestQueueKeepsRecords(t *testing.T) {
+	q := &queue{}
+	for i, text := range []string{"a", "", "ccc"} {
+		q.put(message{key: []byte(text), value: []byte("v" + text)}, time.Duration(i))
+	}
+	got := q.between(0, 3)
+	for i, text := range []string{"a", "", "ccc"} {
+		if string(got[i].Key) != text || string(got[i].Value) != "v"+text {
+			t.Errorf("record %d is %q %q", i, got[i].Key, got[i].Value)
+		}
+	}
+	if got := q.between(2, 3); string(got[0].Key) != "ccc" || len(got) != 1 {
+		t.Errorf("the last is %q", got)
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for want, values := range map[float64][]float64{
 		0: nil, 3: {3}, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3},

@@ -62,6 +62,7 @@ type mark struct {
 	HubsFound     uint64
 	BeyondHubs    uint64
 	DeadLetters   uint64
+	JobsDone      uint64
 }
 
 func (f figures) perSecond() float64 { return float64(f.Events) / f.Seconds }

@@ -63,19 +63,39 @@ func (t task) following() task {
 	return t
 }
 
-// queue is what is produced to one partition, in order: the n-th record has offset base+n.
+// queue is what is produced to one partition, in order: the n-th record has offset base+n. It has no
+// pointer of its own for each record: to follow millions of them while records are produced would
+// keep the collector busy, at the expense of what is measured.
 type queue struct {
 	tp      pipeline.TopicPartition
 	base    int64
-	records []pipeline.OutRecord
+	text    []byte          // keys and values, one after the other
+	ends    []int           // in text: of each record, the end of its key and of its value
 	due     []time.Duration // since the start
 	trouble []bool          // whose merged records are not measured; nil: all are
 }
 
 // put adds a record that is due later than those before it.
 func (q *queue) put(m message, due time.Duration) {
-	q.records = append(q.records, pipeline.OutRecord{Key: m.key, Value: m.value})
+	q.text = append(q.text, m.key...)
+	q.ends = append(q.ends, len(q.text))
+	q.text = append(q.text, m.value...)
+	q.ends = append(q.ends, len(q.text))
 	q.due = append(q.due, due)
+}
+
+// between returns the records from one to before another.
+func (q *queue) between(from, to int) []pipeline.OutRecord {
+	records := make([]pipeline.OutRecord, to-from)
+	for i := range records {
+		n, begin := 2*(from+i), 0
+		if n > 0 {
+			begin = q.ends[n-1]
+		}
+		records[i] = pipeline.OutRecord{Key: q.text[begin:q.ends[n]],
+			Value: q.text[q.ends[n]:q.ends[n+1]]}
+	}
+	return records
 }
 
 // queues are what is produced, by partition.
@@ -84,7 +104,7 @@ type queues map[string]*queue
 // of returns the queue that the key of m chooses.
 func (qs queues) of(input string, m message) *queue {
 	tp := pipeline.TopicPartition{Topic: input + "." + m.dataset,
-		Partition: pipeline.PartitionOf(m.key, partitions)}
+		Partition: pipeline.PartitionOf(m.key, partitionsOf(m.dataset))}
 	q := qs[tp.String()]
 	if q == nil {
 		q = &queue{tp: tp}
@@ -169,14 +189,14 @@ const (
 
 // play produces one queue at its pace.
 func (s *series) play(ctx context.Context, q *queue, start time.Time) error {
-	for sent := 0; sent < len(q.records); {
+	for sent := 0; sent < len(q.due); {
 		n, _ := slices.BinarySearch(q.due, time.Since(start))
 		if n > sent {
 			times := make([]int64, n-sent)
 			for i := range times {
 				times[i] = start.Add(q.due[sent+i]).UnixNano()
 			}
-			err := s.cluster.client.Send(ctx, q.tp.Topic, q.tp.Partition, q.records[sent:n], times)
+			err := s.cluster.client.Send(ctx, q.tp.Topic, q.tp.Partition, q.between(sent, n), times)
 			if err != nil {
 				return err
 			}

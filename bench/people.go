@@ -11,13 +11,14 @@ import (
 
 // People who are in trouble, apart from all others by their numbers.
 const (
-	firstOther  = 20_000_000 // more of the same
-	stormPerson = 30_000_000 // who has all the cookies
-	stormCookie = 40_000_000 // the first of them
-	kioskCookie = 39_999_999
-	visitor     = 50_000_000  // the first at the kiosk
-	pairPerson  = 60_000_000  // the first of a pair
-	pairCookie  = 100_000_000 // the first cookie of the first pair
+	firstOther   = 20_000_000 // more of the same
+	stormPerson  = 30_000_000 // who has all the cookies
+	stormCookie  = 40_000_000 // the first of them
+	kioskCookie  = 39_999_999
+	visitor      = 50_000_000 // the first at the kiosk
+	pairPerson   = 60_000_000 // the first of a pair
+	legacyPerson = 70_000_000
+	pairCookie   = 100_000_000 // the first cookie of the first pair
 )
 
 // identitiesMax is max_identities of the configuration.
@@ -45,13 +46,22 @@ func joinPair(n int, at time.Time) message {
 // other an e-mail address, and both have cookies up to the cap of identities. Together they are
 // twice over it, so that joining them decides all of their links again and evicts half.
 func (t *turmoil) preparePairs(ctx context.Context) error {
+	start := time.Now().Add(-time.Hour)
+	err := t.send(ctx, 2*t.trouble.pairs*t.trouble.events, func(n int) message {
+		return t.earlier(n, start.Add(time.Duration(n)*time.Microsecond))
+	})
+	if err != nil {
+		return fmt.Errorf("preparing pairs: %w", err)
+	}
+	return nil
+}
+
+// send produces total records, all of one dataset, before the clock starts.
+func (t *turmoil) send(ctx context.Context, total int, make func(n int) message) error {
 	var records []pipeline.OutRecord
 	var times []int64
-	total := 2 * t.trouble.pairs * t.trouble.events
-	start := time.Now().Add(-time.Hour)
 	for n := range total {
-		at := start.Add(time.Duration(n) * time.Microsecond)
-		m := t.earlier(n, at)
+		m := make(n)
 		if err := m.encode(t.codecs); err != nil {
 			return err
 		}
@@ -62,11 +72,26 @@ func (t *turmoil) preparePairs(ctx context.Context) error {
 		}
 		err := t.cluster.client.Send(ctx, t.input+"."+m.dataset, kafka.ByKey, records, times)
 		if err != nil {
-			return fmt.Errorf("preparing pairs: %w", err)
+			return err
 		}
 		records, times = records[:0], times[:0]
 	}
 	return nil
+}
+
+// legacy is the n-th record of the dataset that is deleted, of a person of whom nothing else tells.
+func legacy(n int) message {
+	id, at := customer(int32(legacyPerson+n)), time.Now()
+	return message{dataset: "legacy", key: []byte(id), time: at.UnixNano(),
+		value: fmt.Appendf(nil, `{"customer_id":"%s","updated_at":%d,"name":{"first":"Lee",`+
+			`"last":"Gacy"},"address":{"city":"Leeds","country":"GB"},"points":%d}`, id,
+			at.UnixMilli(), n%5000)}
+}
+
+// deleteLegacy is the control record that deletes the dataset.
+func deleteLegacy(_ int, at time.Time) message {
+	return message{dataset: control, key: []byte(control), time: at.UnixNano(),
+		value: []byte(`{"id":"legacy","op":"delete_dataset","dataset":"legacy"}`)}
 }
 
 // earlier is the n-th event that prepares the pairs.

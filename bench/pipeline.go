@@ -119,13 +119,13 @@ func (w *whole) awaitCaughtUp(ctx context.Context) error {
 }
 
 func (w *whole) caughtUp() bool {
-	positions := w.pipeline.Shard.Stats().Figures().Positions
+	figures := w.pipeline.Shard.Stats().Figures()
 	for tp, end := range w.ends {
-		if positions[tp] < end {
+		if figures.Positions[tp] < end {
 			return false
 		}
 	}
-	return w.store.OutboxDepth() == 0
+	return w.store.OutboxDepth() == 0 && len(figures.Jobs) == 0
 }
 
 // follow says when the pipeline reads and has caught up, and goes on until standard input ends and
@@ -153,7 +153,7 @@ func (w *whole) follow(ctx context.Context, t task) (marks []mark, err error) {
 	if err := stop(); err != nil {
 		return nil, err
 	}
-	if w.ends, _, err = inputEnds(ctx, w.client, w.model.InputTopics()); err != nil {
+	if w.ends, _, err = inputEnds(ctx, w.client, w.model.ConsumedTopics()); err != nil {
 		return nil, err
 	}
 	err = w.awaitCaughtUp(ctx)
@@ -166,6 +166,7 @@ func (w *whole) mark(name string) mark {
 	m := mark{Name: name, CPU: processorTime().Seconds(), Commits: f.Commits,
 		CommitSeconds: f.CommitSeconds, LinksDecided: f.LinksDecided,
 		BeyondHubs:  f.BeyondHubs,
+		JobsDone:    f.JobsDone,
 		DeadLetters: f.Emitted[w.model.DeadLetterTopic]}
 	for _, ds := range f.Datasets {
 		m.Consumed += ds.Consumed

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,6 +22,7 @@ type troubles struct {
 	visitors int           // of one kiosk
 	pairs    int           // of people at the cap of identities, who are joined
 	events   int           // that each of them has
+	deleted  int           // people of whom a deleted dataset tells
 	rate     float64       // records of trouble per second; pairs are joined over mergeTime
 	quiet    time.Duration // before each trouble
 }
@@ -33,15 +35,16 @@ func (o *troubles) flags(flags *flag.FlagSet) {
 	flags.IntVar(&o.visitors, "visitors", 100_000, "trouble: people who use one kiosk")
 	flags.IntVar(&o.pairs, "pairs", 20, "trouble: pairs of people who are joined")
 	flags.IntVar(&o.events, "pair-events", 10_000, "trouble: events of each of them")
+	flags.IntVar(&o.deleted, "deleted", 50_000, "trouble: people of whom a dataset tells that is deleted")
 	flags.Float64Var(&o.rate, "trouble-rate", 1000, "trouble: records of it per second")
 	flags.DurationVar(&o.quiet, "quiet", 10*time.Second, "trouble: how long quiet phases are")
 }
 
 func (o *troubles) check() error {
 	if o.on && (o.cookies < 1 || o.visitors < 1 || o.pairs < 1 || o.events < identitiesMax ||
-		o.rate <= 0 || o.quiet < time.Second) {
-		return fmt.Errorf("troubles need a cookie, a visitor, a pair, %d events, a rate and a "+
-			"second of quiet at least", identitiesMax)
+		o.deleted < 1 || o.rate <= 0 || o.quiet < time.Second) {
+		return fmt.Errorf("troubles need a cookie, a visitor, a pair, %d events, a deleted person, a "+
+			"rate and a second of quiet at least", identitiesMax)
 	}
 	return nil
 }
@@ -54,6 +57,8 @@ const (
 	warmUp = 5 * time.Second
 	// mergeTime is how long it takes to join all pairs.
 	mergeTime = 10 * time.Second
+	// deleteTime is how long records come while the dataset is deleted.
+	deleteTime = 20 * time.Second
 )
 
 // phase is a part of the run.
@@ -61,6 +66,7 @@ type phase struct {
 	name       string
 	begin, end time.Duration // since the start
 	records    int           // besides the steady ones
+	length     time.Duration // 0: as long as the records take at the rate of trouble
 	// make makes the n-th of them, at a time; nil: they are ordinary, of people of their own.
 	make func(n int, at time.Time) message
 }
@@ -112,14 +118,11 @@ func (o *troubles) plan() []phase {
 		{name: "more of the same", records: o.cookies},
 		{name: "storm", records: o.cookies, make: storm},
 		{name: "kiosk", records: o.visitors, make: kiosk},
-		{name: "merge", records: o.pairs, make: joinPair},
+		{name: "merge", records: o.pairs, make: joinPair, length: mergeTime},
+		{name: "delete", records: 1, make: deleteLegacy, length: deleteTime},
 	} {
 		add(phase{name: quiet}, o.quiet)
-		length := every(p.records, o.rate)
-		if p.name == "merge" {
-			length = mergeTime
-		}
-		add(p, length)
+		add(p, cmp.Or(p.length, every(p.records, o.rate)))
 	}
 	add(phase{name: quiet}, o.quiet)
 	return phases
@@ -134,6 +137,9 @@ func (t *turmoil) run(ctx context.Context) error {
 	}
 	if err := t.preparePairs(ctx); err != nil {
 		return err
+	}
+	if err := t.send(ctx, t.trouble.deleted, legacy); err != nil {
+		return fmt.Errorf("preparing the dataset that is deleted: %w", err)
 	}
 	all, err := t.schedule(ctx)
 	if err != nil {
@@ -151,9 +157,9 @@ func (t *turmoil) run(ctx context.Context) error {
 	if err := p.awaitReady(); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s, %s: %d pairs of %d events each are consumed after %.0f s\n",
-		t.cluster.name, t.format, t.trouble.pairs, 2*t.trouble.events,
-		time.Since(began).Seconds())
+	fmt.Fprintf(os.Stderr, "%s, %s: %d pairs of %d events each, and %d people of a dataset, are "+
+		"consumed after %.0f s\n", t.cluster.name, t.format, t.trouble.pairs, 2*t.trouble.events,
+		t.trouble.deleted, time.Since(began).Seconds())
 	group := lifecycle.New(ctx, lifecycle.Options{})
 	group.Go("records", func(ctx context.Context) (err error) {
 		t.seen, err = t.produceAndRead(ctx, "troubled", all)
@@ -233,15 +239,20 @@ func (t *turmoil) schedule(ctx context.Context) (queues, error) {
 // queue sorts records into partitions, behind what is there already.
 func (t *turmoil) queue(ctx context.Context, list []dueMessage) (queues, error) {
 	slices.SortStableFunc(list, func(a, b dueMessage) int { return int(a.due - b.due) })
-	bases, prepared, err := inputEnds(ctx, t.cluster.client, []string{
-		t.input + ".customers", t.input + ".events"})
+	var topics []string
+	for _, dataset := range append(slices.Clone(inputDatasets), control) {
+		topics = append(topics, t.input+"."+dataset)
+	}
+	bases, prepared, err := inputEnds(ctx, t.cluster.client, topics)
 	if err != nil {
 		return nil, err
 	}
 	all := queues{}
+	for tp, base := range bases { // also of those to which nothing is produced any more
+		all[tp.String()] = &queue{tp: tp, base: base}
+	}
 	for i := range list {
 		q := all.of(t.input, list[i].message)
-		q.base = bases[q.tp]
 		q.put(list[i].message, list[i].due)
 		q.trouble = append(q.trouble, list[i].trouble)
 	}
@@ -262,6 +273,8 @@ func (t *turmoil) verify() error {
 		return fmt.Errorf("of %d records, all sound, %d were duplicates, %d superseded, "+
 			"%d rejected; %d dead letters", t.sent, last.Duplicate, last.Superseded,
 			last.Rejected, last.DeadLetters)
+	case last.JobsDone != 1:
+		return fmt.Errorf("%d jobs have ended, want the deletion of the dataset", last.JobsDone)
 	case t.got.Problems > 0:
 		return fmt.Errorf("the check of the store found %d problems", t.got.Problems)
 	}

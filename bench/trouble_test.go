@@ -7,8 +7,8 @@ import (
 )
 
 func TestPlanOfTroubles(t *testing.T) {
-	o := troubles{on: true, cookies: 100, visitors: 200, pairs: 4, events: 60, rate: 50,
-		quiet: 2 * time.Second}
+	o := troubles{on: true, cookies: 100, visitors: 200, pairs: 4, events: 60, deleted: 1,
+		rate: 50, quiet: 2 * time.Second}
 	if err := o.check(); err != nil {
 		t.Fatal(err)
 	}
@@ -23,8 +23,8 @@ func TestPlanOfTroubles(t *testing.T) {
 		}
 		at = p.end
 	}
-	if calm != 5 || len(phases) != 9 {
-		t.Errorf("%d quiet phases among %d, want 5 among 9", calm, len(phases))
+	if calm != 6 || len(phases) != 11 {
+		t.Errorf("%d quiet phases among %d, want 6 among 11", calm, len(phases))
 	}
 	if storm := phases[3]; storm.rate() != o.rate || storm.records != o.cookies {
 		t.Errorf("the storm has %d records, %g per second", storm.records, storm.rate())
@@ -116,12 +116,13 @@ func TestTroublesAreWhatTheyClaim(t *testing.T) {
 }
 
 func TestNothingIsDroppedInSilence(t *testing.T) {
-	sound := mark{Positions: 10, Consumed: 10, Accepted: 10}
+	sound := mark{Positions: 10, Consumed: 10, Accepted: 10, JobsDone: 1}
 	for name, change := range map[string]func(m *mark, f *figures){
 		"not read":     func(m *mark, _ *figures) { m.Positions = 9 },
 		"not consumed": func(m *mark, _ *figures) { m.Consumed, m.Accepted = 9, 9 },
 		"no outcome":   func(m *mark, _ *figures) { m.Accepted = 9 },
 		"superseded":   func(m *mark, _ *figures) { m.Accepted, m.Superseded = 9, 1 },
+		"not deleted":  func(m *mark, _ *figures) { m.JobsDone = 0 },
 		"a problem":    func(_ *mark, f *figures) { f.Problems = 1 },
 		"":             func(*mark, *figures) {},
 	} {

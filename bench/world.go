@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"selfsame/broker"
@@ -26,6 +27,21 @@ const idKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 // partitions of each input topic; the outputs have as many (selfsame.yaml).
 const partitions = 4
+
+// inputDatasets are the ends of the names of the input topics. What is in the last of them is deleted
+// while others work, and without trouble there is nothing in it.
+var inputDatasets = []string{"customers", "events", "legacy"}
+
+// control is the end of the name of the control topic, as if it were a dataset.
+const control = "control"
+
+// partitionsOf returns how many partitions the topic of a dataset has.
+func partitionsOf(dataset string) int32 {
+	if dataset == control {
+		return 1
+	}
+	return partitions
+}
 
 // configure returns the configuration of one run.
 func configure(t task) (*config.Config, error) {
@@ -98,9 +114,9 @@ func (c *cluster) close() error {
 // makeInputs makes the input topics that begin with a name.
 func (c *cluster) makeInputs(ctx context.Context, input string) error {
 	var specs []kafka.TopicSpec
-	for _, dataset := range []string{"customers", "events"} {
+	for _, dataset := range append(slices.Clone(inputDatasets), control) {
 		specs = append(specs, kafka.TopicSpec{Name: input + "." + dataset, Owned: true,
-			Partitions: partitions, ReplicationFactor: 1})
+			Partitions: partitionsOf(dataset), ReplicationFactor: 1})
 	}
 	return c.client.EnsureTopics(ctx, specs)
 }
