@@ -44,8 +44,8 @@ func (o *troubles) flags(flags *flag.FlagSet) {
 func (o *troubles) check() error {
 	if o.on && (o.cookies < 1 || o.visitors < 1 || o.pairs < 1 || o.events < identitiesMax ||
 		o.deleted < 1 || o.rate <= 0 || o.quiet < time.Second) {
-		return fmt.Errorf("troubles need a cookie, a visitor, a pair, %d events, a deleted person, "+
-			"a rate and a second of quiet at least", identitiesMax)
+		return fmt.Errorf("troubles need a cookie, a visitor, a pair, %d events, a deleted "+
+			"person, a rate and a second of quiet at least", identitiesMax)
 	}
 	return nil
 }
