@@ -60,7 +60,8 @@ func TestControl(t *testing.T) {
 // TestControlRefusedLater: what only the pipeline can refuse is told under its id, too.
 func TestControlRefusedLater(t *testing.T) {
 	w := newWorld(t)
-	const early = `{"id":"f","op":"link","identities":["crm:1","crm:2"],"time":"2200-01-01T00:00:00Z"}`
+	const early = `{"id":"f","op":"link","identities":["crm:1","crm:2"],` +
+		`"time":"2200-01-01T00:00:00Z"}`
 	if code, body := w.post(Options{}, early); code != 202 {
 		t.Errorf("posting: %d %s", code, body)
 	}

@@ -63,9 +63,9 @@ func (t task) following() task {
 	return t
 }
 
-// queue is what is produced to one partition, in order: the n-th record has offset base+n. It has no
-// pointer of its own for each record: to follow millions of them while records are produced would
-// keep the collector busy, at the expense of what is measured.
+// queue is what is produced to one partition, in order: the n-th record has offset base+n. It has
+// no pointer of its own for each record: to follow millions of them while records are produced
+// would keep the collector busy, at the expense of what is measured.
 type queue struct {
 	tp      pipeline.TopicPartition
 	base    int64

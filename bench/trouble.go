@@ -35,7 +35,8 @@ func (o *troubles) flags(flags *flag.FlagSet) {
 	flags.IntVar(&o.visitors, "visitors", 100_000, "trouble: people who use one kiosk")
 	flags.IntVar(&o.pairs, "pairs", 20, "trouble: pairs of people who are joined")
 	flags.IntVar(&o.events, "pair-events", 10_000, "trouble: events of each of them")
-	flags.IntVar(&o.deleted, "deleted", 50_000, "trouble: people of whom a dataset tells that is deleted")
+	flags.IntVar(&o.deleted, "deleted", 50_000,
+		"trouble: people of whom a dataset tells that is deleted")
 	flags.Float64Var(&o.rate, "trouble-rate", 1000, "trouble: records of it per second")
 	flags.DurationVar(&o.quiet, "quiet", 10*time.Second, "trouble: how long quiet phases are")
 }
@@ -43,8 +44,8 @@ func (o *troubles) flags(flags *flag.FlagSet) {
 func (o *troubles) check() error {
 	if o.on && (o.cookies < 1 || o.visitors < 1 || o.pairs < 1 || o.events < identitiesMax ||
 		o.deleted < 1 || o.rate <= 0 || o.quiet < time.Second) {
-		return fmt.Errorf("troubles need a cookie, a visitor, a pair, %d events, a deleted person, a "+
-			"rate and a second of quiet at least", identitiesMax)
+		return fmt.Errorf("troubles need a cookie, a visitor, a pair, %d events, a deleted "+
+			"person, a rate and a second of quiet at least", identitiesMax)
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ const idKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 // partitions of each input topic; the outputs have as many (selfsame.yaml).
 const partitions = 4
 
-// inputDatasets are the ends of the names of the input topics. What is in the last of them is deleted
-// while others work, and without trouble there is nothing in it.
+// inputDatasets are the ends of the names of the input topics. What is in the last of them is
+// deleted while others work, and without trouble there is nothing in it.
 var inputDatasets = []string{"customers", "events", "legacy"}
 
 // control is the end of the name of the control topic, as if it were a dataset.

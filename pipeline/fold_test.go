@@ -20,6 +20,7 @@ type fact struct {
 	at      time.Time
 	op      string
 	array   string // header of edits
+	unset   string // header
 }
 
 // facts makes a history of people, shared cookies, late and contradictory records. No two facts
@@ -43,8 +44,7 @@ func facts(rnd *rand.Rand, n int) []fact {
 				value: fmt.Sprintf(`{"id":"%d","tags":["t%d","t%d"],%s}`, person%3, rnd.IntN(4),
 					rnd.IntN(4), stamp)})
 		case kind < 4:
-			all = append(all, fact{dataset: "crm", at: at, value: fmt.Sprintf(
-				`{"id":"%d","age":null,"address":{"city":"c%d"},%s}`, person, i, stamp)})
+			all = append(all, unsetting(rnd, person, fact{dataset: "crm", at: at}))
 		case kind < 5:
 			op := []string{"delete", "replace"}[rnd.IntN(2)]
 			all = append(all, fact{dataset: "crm", at: at, op: op, value: fmt.Sprintf(
@@ -65,6 +65,24 @@ func facts(rnd *rand.Rand, n int) []fact {
 		}
 	}
 	return all
+}
+
+// unsetting makes f write one attribute of an object and take away another, or take away the
+// object, or name in the header what it takes away.
+func unsetting(rnd *rand.Rand, person int, f fact) fact {
+	stamp := fmt.Sprintf(`"at":%d`, f.at.UnixMilli())
+	n := f.at.Unix()
+	switch rnd.IntN(3) {
+	case 0:
+		f.value = fmt.Sprintf(`{"id":"%d","age":null,"address":{"city":"c%d","zip":null},%s}`,
+			person, n, stamp)
+	case 1:
+		f.value = fmt.Sprintf(`{"id":"%d","address":null,"age":%d,%s}`, person, n%100, stamp)
+	default:
+		f.unset = "address.city,name,tags"
+		f.value = fmt.Sprintf(`{"id":"%d","address":{"zip":"z%d"},%s}`, person, n, stamp)
+	}
+	return f
 }
 
 // loyaltyFacts are records of the dataset that the world of several policies has, at times of their
@@ -153,6 +171,10 @@ func (w *world) lay(rnd *rand.Rand, all []fact, partitions int) {
 		}
 		if f.op != "" {
 			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-op", Value: []byte(f.op)})
+		}
+		if f.unset != "" {
+			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-unset",
+				Value: []byte(f.unset)})
 		}
 		if f.array != "" {
 			r.Headers = append(r.Headers, pipeline.Header{Key: "selfsame-array",

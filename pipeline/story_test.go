@@ -25,10 +25,7 @@ var versions = regexp.MustCompile(`"version":\d+,?`)
 // TestStories plays the stories of testdata: see testdata/README for their language.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
-		w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
-			addEnveloped(t)(m)
-			m.Limits.ArrayEdits = 10
-		})
+		w := newWorldOn(t, memlog.Options{}, 1, storyModel(t))
 		defer w.close()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			w.t = t
@@ -39,6 +36,28 @@ func TestStories(t *testing.T) {
 			return out
 		})
 	})
+}
+
+const prefsSchema = `{"type":"record","name":"prefs","fields":[
+	{"name":"id","type":"string"},
+	{"name":"consents","type":["null",{"type":"map","values":["null","boolean"]}],"default":null},
+	{"name":"notes","type":["null",{"type":"map","values":{"type":"record","name":"note","fields":[
+		{"name":"text","type":["null","string"],"default":null},
+		{"name":"by","type":["null","string"],"default":null}]}}],"default":null},
+	{"name":"revision","type":["null","long"],"default":null}]}`
+
+// storyModel is the world of the stories: also datasets with envelopes, and one, prefs, that has
+// maps and a sequence.
+func storyModel(t testing.TB) func(m *pipeline.Model) {
+	return func(m *pipeline.Model) {
+		addEnveloped(t)(m)
+		m.Datasets = append(m.Datasets, &pipeline.Dataset{
+			Name: "prefs", Topic: "prefs", Entity: "profile", Schema: parse(t, prefsSchema),
+			Sequence: "revision", MaxFuture: 5 * time.Minute,
+			Identities: []pipeline.IdentityField{{Path: "id", Namespace: "crm", Primary: true}},
+		})
+		m.Limits.ArrayEdits = 10
+	}
 }
 
 // TestPolicyStories plays stories in a world of several policies.
@@ -83,6 +102,11 @@ func (w *world) tell(d *datadriven.TestData) string {
 	case "rules":
 		w.changeRules(d)
 		return ""
+	case "retire":
+		w.retire(d.CmdArgs[0].Key)
+		return ""
+	case "orders":
+		return w.tellOrders(d)
 	case "identity":
 		return w.tellIdentity(d)
 	case "explain":
@@ -112,12 +136,15 @@ func (w *world) tell(d *datadriven.TestData) string {
 }
 
 // tellSend sends one record per line, "{...}", "key => {...}", "key null" or any text, and says
-// what became of it.
+// what became of it, or, where they are sent together, in one commit, of all.
 func (w *world) tellSend(d *datadriven.TestData) string {
 	dataset := w.model.Dataset(d.CmdArgs[0].Key)
-	tp := pipeline.TopicPartition{Topic: dataset.Topic}
+	together := d.HasArg("together")
 	var headers []pipeline.Header
 	for _, arg := range d.CmdArgs[1:] {
+		if arg.Key == "together" {
+			continue
+		}
 		value := strings.Join(arg.Vals, ",")
 		headers = append(
 			headers,
@@ -125,22 +152,36 @@ func (w *world) tellSend(d *datadriven.TestData) string {
 		)
 	}
 	var out strings.Builder
+	before := w.shard.Stats().Figures()
 	for line := range strings.Lines(d.Input) {
-		key, value, keyed := strings.Cut(strings.TrimSpace(line), " => ")
-		if !keyed {
-			key, value = "", strings.TrimSpace(line)
+		record := w.recordOfLine(dataset, strings.TrimSpace(line))
+		record.Headers = headers
+		w.send(pipeline.TopicPartition{Topic: dataset.Topic}, record)
+		if together {
+			continue
 		}
-		record := pipeline.Record{Headers: headers, Key: []byte(key),
-			Value: w.encode(dataset, value)}
-		if key, ok := strings.CutSuffix(strings.TrimSpace(line), " null"); ok {
-			record.Key, record.Value = []byte(key), nil
-		}
-		before := w.shard.Stats().Figures()
-		w.send(tp, record)
+		w.drain()
+		after := w.shard.Stats().Figures()
+		fmt.Fprintln(&out, outcome(before, after))
+		before = after
+	}
+	if together {
 		w.drain()
 		fmt.Fprintln(&out, outcome(before, w.shard.Stats().Figures()))
 	}
 	return out.String()
+}
+
+// recordOfLine makes the record of a line of a story.
+func (w *world) recordOfLine(dataset *pipeline.Dataset, line string) pipeline.Record {
+	if key, ok := strings.CutSuffix(line, " null"); ok {
+		return pipeline.Record{Key: []byte(key)}
+	}
+	key, value, keyed := strings.Cut(line, " => ")
+	if !keyed {
+		key, value = "", line
+	}
+	return pipeline.Record{Key: []byte(key), Value: w.encode(dataset, value)}
 }
 
 // tellControl sends one control record per line, and says what became of it.

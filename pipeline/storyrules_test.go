@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -37,6 +38,10 @@ func (w *world) changeRules(d *datadriven.TestData) {
 			n.HubDegree = degree
 		case "contested":
 			n.DropContested = value == "none"
+		case "pseudonymous":
+			idle, err := time.ParseDuration(value)
+			w.must(err)
+			entity.PseudonymousRetention = idle
 		case "links":
 			w.model.Dataset(name).CurrentLinks = value == "current"
 		default:
@@ -49,6 +54,16 @@ func (w *world) changeRules(d *datadriven.TestData) {
 	w.must(w.store.Close())
 	w.decoder = pipeline.NewDecoder(w.model)
 	w.open()
+}
+
+// retire goes on with a dataset whose topic is not read any more.
+func (w *world) retire(name string) {
+	w.t.Helper()
+	w.model.Dataset(name).Retired = true
+	w.must(w.store.Close())
+	w.decoder = pipeline.NewDecoder(w.model)
+	w.open()
+	w.publish()
 }
 
 // tellIdentity shows what the store knows of an identity and of its links.

@@ -81,7 +81,9 @@ func TestPolicyPreview(t *testing.T) {
 	}
 	asked.Reset()
 	write("precedence: []\n")
-	stdout(t, func() error { return execute("policy", "preview", "--policy", file, "--api", address) })
+	stdout(t, func() error {
+		return execute("policy", "preview", "--policy", file, "--api", address)
+	})
 	if !strings.Contains(asked.String(), `"policy":{"precedence":[]}`) {
 		t.Errorf("the daemon, which refuses an empty list, is asked %s", &asked)
 	}

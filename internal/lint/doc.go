@@ -8,6 +8,7 @@
 //	budget_test.go  how large things may get
 //	naming_test.go  names and documentation
 //	state_test.go   package-level state, goroutines, panics, errors
+//	links_test.go   links between the pages of the documentation
 //
 // A limit is a ratchet: tightened when the worst file allows it, never loosened. A new rule comes
 // with a snippet that breaks it and one that keeps it; without them its test fails.

@@ -33,7 +33,8 @@ type breach struct {
 func (b breach) String() string { return fmt.Sprintf("%s:%d: %s", b.path, b.line, b.text) }
 
 func rules() []rule {
-	return slices.Concat(layerRules(), budgetRules(), namingRules(), stateRules())
+	return slices.Concat(layerRules(), budgetRules(), namingRules(), stateRules(),
+		linkRules())
 }
 
 func TestTidy(t *testing.T) {
