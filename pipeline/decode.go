@@ -299,10 +299,9 @@ func (in *Input) addUnsets(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
 			Wanted: "an upsert", Found: "another operation"}
 	}
 	for text := range strings.SplitSeq(string(header), ",") {
-		path := profile.ParsePath(strings.TrimSpace(text))
-		if _, known := in.Dataset.Schema.Lookup(path); !known || path == "" {
-			return nil, &Rejection{Reason: ReasonSchemaViolation, Path: "header " + HeaderUnset,
-				Wanted: "a path of the schema", Found: "unknown path"}
+		path, rejection := in.Dataset.readUnset(text)
+		if rejection != nil {
+			return nil, rejection
 		}
 		if in.writes(path, leaves) {
 			return nil, &Rejection{Reason: ReasonBadOperation, Path: in.within(path.String()),

@@ -21,7 +21,7 @@ func (in *Input) takeEdits(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
 			Wanted: "an upsert", Found: "another operation"}
 	}
 	for text := range strings.SplitSeq(string(header), ",") {
-		path, kind, rejection := in.readEdit(text)
+		path, kind, rejection := in.Dataset.readEdit(text)
 		if rejection != nil {
 			return nil, rejection
 		}
@@ -41,7 +41,7 @@ func (in *Input) takeEdits(leaves []profile.Leaf) ([]profile.Leaf, *Rejection) {
 }
 
 // readEdit reads "path=append", "path=union" or "path=remove".
-func (in *Input) readEdit(text string) (path profile.Path, kind string, rejection *Rejection) {
+func (ds *Dataset) readEdit(text string) (path profile.Path, kind string, rejection *Rejection) {
 	eq := strings.LastIndexByte(text, '=')
 	if eq < 0 {
 		eq = len(text)
@@ -52,7 +52,7 @@ func (in *Input) readEdit(text string) (path profile.Path, kind string, rejectio
 			Wanted: "path=append, path=remove or path=union", Found: "something else"}
 	}
 	path = profile.ParsePath(strings.TrimSpace(text[:eq]))
-	t, known := in.Dataset.Schema.Lookup(path)
+	t, known := ds.Schema.Lookup(path)
 	switch {
 	case !known || path == "":
 		return "", "", &Rejection{Reason: ReasonSchemaViolation, Path: "header " + HeaderArray,
@@ -62,6 +62,32 @@ func (in *Input) readEdit(text string) (path profile.Path, kind string, rejectio
 			Wanted: "the path of an array", Found: t.String()}
 	}
 	return path, kind, nil
+}
+
+// readUnset reads one path of the unset header.
+func (ds *Dataset) readUnset(text string) (profile.Path, *Rejection) {
+	path := profile.ParsePath(strings.TrimSpace(text))
+	if _, known := ds.Schema.Lookup(path); !known || path == "" {
+		return "", &Rejection{Reason: ReasonSchemaViolation, Path: "header " + HeaderUnset,
+			Wanted: "a path of the schema", Found: "unknown path"}
+	}
+	return path, nil
+}
+
+// CheckEdits says why the texts of the headers HeaderUnset and HeaderArray would be refused, each
+// "" where there is none. What the value of a record has is not looked at.
+func (ds *Dataset) CheckEdits(unset, array string) *Rejection {
+	for text := range strings.SplitSeq(unset, ",") {
+		if _, rejection := ds.readUnset(text); unset != "" && rejection != nil {
+			return rejection
+		}
+	}
+	for text := range strings.SplitSeq(array, ",") {
+		if _, _, rejection := ds.readEdit(text); array != "" && rejection != nil {
+			return rejection
+		}
+	}
+	return nil
 }
 
 // edit notes the elements of an array as edits under the union's path.

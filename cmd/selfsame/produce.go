@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 type produceFlags struct {
 	path, dataset, key string
 	operation, at      string
+	unset, array       string
 }
 
 func newProduce() *cobra.Command {
@@ -67,8 +69,11 @@ identity stay in order; --key names another field, which every record must have.
 	c.Flags().StringVar(&f.key, "key", "", "field whose value is the record's key")
 	c.Flags().StringVar(&f.operation, "op", "", "operation: upsert, replace, delete or insert")
 	c.Flags().StringVar(&f.at, "time", "", "time of the records, RFC 3339 (default: theirs)")
+	c.Flags().StringVar(&f.unset, "unset", "", "paths to take away, separated by commas")
+	c.Flags().StringVar(&f.array, "array", "",
+		"what to do with arrays: PATH=append, =remove or =union, separated by commas")
 	if err := c.MarkFlagRequired("dataset"); err != nil {
-		panic(err) // invariant: the flag is declared two lines above
+		panic(err) // invariant: the flag is declared above
 	}
 	return c
 }
@@ -137,8 +142,8 @@ func (f *produceFlags) check(ds *pipeline.Dataset) error {
 		return fmt.Errorf("%w: --time: %q is no time in RFC 3339, such as 2026-01-31T09:00:00Z",
 			errUsage, f.at)
 	}
-	if f.key == "" {
-		return nil
+	if err := f.checkEdits(ds); err != nil || f.key == "" {
+		return err
 	}
 	if ds.Envelope != pipeline.EnvelopeNone {
 		return fmt.Errorf("%w: --key: the records of dataset %s are in an envelope", errUsage,
@@ -146,6 +151,22 @@ func (f *produceFlags) check(ds *pipeline.Dataset) error {
 	}
 	if _, ok := ds.Schema.Lookup(profile.ParsePath(f.key)); !ok {
 		return fmt.Errorf("%w: --key: path %q is not in %s", errUsage, f.key, ds.Schema.File())
+	}
+	return nil
+}
+
+// checkEdits refuses what to take away or edit where the dataset has no such thing.
+func (f *produceFlags) checkEdits(ds *pipeline.Dataset) error {
+	if f.unset == "" && f.array == "" {
+		return nil
+	}
+	operation := cmp.Or(f.operation, string(ds.Mode), string(pipeline.OpUpsert))
+	if ds.Class == pipeline.ClassEvent || operation != string(pipeline.OpUpsert) {
+		return fmt.Errorf("%w: --unset and --array go with upserts, and the records of dataset %s "+
+			"would be none", errUsage, ds.Name)
+	}
+	if rejection := ds.CheckEdits(f.unset, f.array); rejection != nil {
+		return fmt.Errorf("%w: --unset or --array: %w", errUsage, rejection)
 	}
 	return nil
 }
@@ -181,6 +202,8 @@ func headersOf(m *pipeline.Model, ds *pipeline.Dataset, f produceFlags) []pipeli
 	}
 	add(pipeline.HeaderOperation, f.operation)
 	add(pipeline.HeaderTime, f.at)
+	add(pipeline.HeaderUnset, f.unset)
+	add(pipeline.HeaderArray, f.array)
 	return headers
 }
 

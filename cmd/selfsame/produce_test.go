@@ -224,6 +224,10 @@ func TestProduceFlags(t *testing.T) {
 		"event --op upsert":      "want one of insert, delete",
 		"json --time 2026-01-01": `--time: "2026-01-01" is no time in RFC 3339`,
 		"avro --key nothing":     `--key: path "nothing" is not in`,
+		"json --unset hat":       "header selfsame-unset: wanted a path of the schema",
+		"json --array age=union": "header selfsame-array: wanted the path of an array",
+		"json --array age":       "wanted path=append, path=remove or path=union",
+		"event --unset age":      "--unset and --array go with upserts",
 		"enveloped --key id":     "--key: the records of dataset enveloped are in an envelope",
 	} {
 		words := strings.Fields(args)
@@ -240,8 +244,18 @@ func TestProduceFlags(t *testing.T) {
 		t.Error(err)
 	}
 	w.has("json", `7="{\"id\":\"1\",\"age\":7}"`)
+	if err := run("json", "--unset", "tier"); err != nil {
+		t.Error(err)
+	}
+	f, err := w.client.Source().Fetch(t.Context(), pipeline.TopicPartition{Topic: "json"}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := f.Records[0].Header(pipeline.HeaderUnset); string(text) != "tier" {
+		t.Errorf("the record has headers %v", f.Records[0].Headers)
+	}
 	w.write("lines", []byte(`{"id":"1","age":7}`+"\n"+`{"id":"2"}`+"\n"))
-	err := run("json", "--key", "age")
+	err = run("json", "--key", "age")
 	if err == nil || !strings.Contains(err.Error(), "lines:2: no text or integer at age") {
 		t.Errorf("a record without its key: %v", err)
 	}
