@@ -18,6 +18,7 @@ type State struct {
 	attribute *Attribute
 	rows      Rows
 	total     summary
+	saved     Span // that the stored summary covers
 	dirty     bool
 }
 
@@ -30,7 +31,7 @@ func (a *Attribute) Open(rows Rows) (*State, error) {
 		return nil, fmt.Errorf("opening computed attribute %q: %w", a.def.Name, err)
 	}
 	if found != nil {
-		s.total = *found
+		s.total, s.saved = *found, found.span
 	}
 	return s, nil
 }
@@ -49,7 +50,7 @@ func (s *State) Save() error {
 	if !s.dirty {
 		return nil
 	}
-	s.dirty = false
+	s.dirty, s.saved = false, s.total.span
 	return s.rows.Put(part(nil).key(spaceSummary), appendSummary(nil, &s.total))
 }
 
@@ -70,16 +71,26 @@ func (s *State) Insert(e *Event) (Reading, error) {
 
 // Take is Insert of an event that has been read already, by [Attribute.Read].
 func (s *State) Take(e *Event, r Reading) error {
-	if !r.Counts || !s.total.span.Contains(e.Time) {
+	if !r.Counts || !s.covers(e.Time) {
 		return nil
 	}
 	return s.add(s.attribute.share(e, r))
 }
 
+// covers reports whether a change at t is one of the state. Where it is not, but would be one of the
+// stored span, which may lie behind, that is written again.
+func (s *State) covers(t int64) bool {
+	if s.total.span.Contains(t) {
+		return true
+	}
+	s.dirty = s.dirty || s.saved.Contains(t)
+	return false
+}
+
 // Delete takes back an event that was stored and is no more, just as it was given to Insert.
 func (s *State) Delete(e *Event) (Reading, error) {
 	r := s.attribute.Read(e)
-	if !r.Counts || !s.total.span.Contains(e.Time) {
+	if !r.Counts || !s.covers(e.Time) {
 		return r, nil
 	}
 	return r, s.remove(s.attribute.share(e, r))
@@ -87,7 +98,7 @@ func (s *State) Delete(e *Event) (Reading, error) {
 
 // Drop forgets everything, folded days included.
 func (s *State) Drop() error {
-	s.total, s.dirty = summary{}, false
+	s.total, s.saved, s.dirty = summary{}, Span{}, false
 	return s.rows.Clear([]byte{0}, []byte{0xff})
 }
 
