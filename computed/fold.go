@@ -65,21 +65,15 @@ func (a *Attribute) foldTotals(states []*State) Result {
 // for, keys without prefix.
 func (a *Attribute) heads(states []*State, each int) ([]Row, error) {
 	var rows []Row
-	from, to := part(nil).index()
 	for _, s := range states {
-		if s.total.rows == 0 {
-			continue
+		first, err := s.leading(each)
+		if err != nil {
+			return nil, fmt.Errorf("folding %q: %w", a.def.Name, err)
 		}
-		n := 0
-		for row, err := range s.rows.Scan(from, to, a.reverse) {
-			if err != nil {
-				return nil, fmt.Errorf("folding %q: %w", a.def.Name, err)
-			}
-			rows = append(rows, Row{bytes.Clone(row.Key[len(from):]), bytes.Clone(row.Value)})
-			if n++; n == each {
-				break
-			}
+		if len(states) == 1 {
+			return first, nil
 		}
+		rows = append(rows, first...)
 	}
 	return rows, nil
 }

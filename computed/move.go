@@ -21,6 +21,36 @@ func (s *State) Move(now int64, events Events, limit int) (done bool, err error)
 	return s.total.span == target, nil
 }
 
+// Skip is Move of a state that was moved before, to a later now before which nothing changes: it
+// looks at no event. What says so is what [State.Wake] gave then and [Attribute.Touches] since, the
+// least of them. ok is false where only Move can do it, and nothing was done.
+func (s *State) Skip(now, wake int64) (ok bool) {
+	w := s.attribute.window
+	target := w.span(now)
+	if s.total.span == target {
+		return true
+	}
+	if now >= wake || !s.Whole() || target.From < s.total.span.From ||
+		target.To < s.total.span.To {
+		return false
+	}
+	s.total.span = target
+	return true
+}
+
+// Whole reports whether the state covers what counts at some instant: it is not being built, nor
+// was a Move of it left unfinished.
+func (s *State) Whole() bool {
+	span, w := s.total.span, s.attribute.window
+	switch {
+	case span.Empty():
+		return false
+	case w.kind == rolling:
+		return span == w.span(span.To-1)
+	}
+	return span == w.span(span.From)
+}
+
 // mover moves the ends of a span while it may look at more events.
 type mover struct {
 	state  *State

@@ -19,6 +19,7 @@ type State struct {
 	rows      Rows
 	total     summary
 	saved     Span // that the stored summary covers
+	held      held
 	dirty     bool
 }
 
@@ -32,6 +33,9 @@ func (a *Attribute) Open(rows Rows) (*State, error) {
 	}
 	if found != nil {
 		s.total, s.saved = *found, found.span
+	}
+	if s.total.rows == 0 {
+		s.held.empty()
 	}
 	return s, nil
 }
@@ -51,7 +55,7 @@ func (s *State) Save() error {
 		return nil
 	}
 	s.dirty, s.saved = false, s.total.span
-	return s.rows.Put(part(nil).key(spaceSummary), appendSummary(nil, &s.total))
+	return s.rows.Put([]byte{spaceSummary}, appendSummary(make([]byte, 0, 64), &s.total))
 }
 
 // Span is which events the state covers.
@@ -99,6 +103,7 @@ func (s *State) Delete(e *Event) (Reading, error) {
 // Drop forgets everything, folded days included.
 func (s *State) Drop() error {
 	s.total, s.saved, s.dirty = summary{}, Span{}, false
+	s.held.empty()
 	return s.rows.Clear([]byte{0}, []byte{0xff})
 }
 
@@ -134,46 +139,59 @@ func (s *State) remove(c *share) error {
 
 // grow adds n events to a row of a part's index, and says whether it is a new one.
 func (s *State) grow(p part, c *share, n int64) (created bool, err error) {
-	key := append(p.key(spaceIndex), c.key...)
-	if s.attribute.index == byTime {
-		return true, s.rows.Put(key, c.value)
+	whole := len(p) == 0
+	key, value := append(p.key(spaceIndex), c.key...), c.value
+	created = true
+	if s.attribute.index == byValue {
+		raw, err := s.rowOf(p, c.key, key)
+		if err != nil {
+			return false, err
+		}
+		had := int64(0)
+		if created = raw == nil; !created {
+			if had, err = readCount(raw); err != nil {
+				return false, err
+			}
+		}
+		value = appendCount(nil, had+n)
 	}
-	raw, err := s.rows.Get(key)
-	if err != nil {
-		return false, err
+	if whole {
+		s.holdRow(c.key, value)
 	}
-	if raw == nil {
-		return true, s.rows.Put(key, appendCount(nil, n))
+	return created, s.rows.Put(key, value)
+}
+
+// rowOf is the value of a row of a part's index, nil where there is none. stored is its whole key.
+func (s *State) rowOf(p part, key, stored []byte) ([]byte, error) {
+	if len(p) == 0 {
+		return s.lookUp(key)
 	}
-	had, err := readCount(raw)
-	if err != nil {
-		return false, err
-	}
-	return false, s.rows.Put(key, appendCount(nil, had+n))
+	return s.rows.Get(stored)
 }
 
 // shrink takes n events out of a row of the whole.
 func (s *State) shrink(rowKey []byte, n int64) error {
 	s.dirty = true
-	key := append(part(nil).key(spaceIndex), rowKey...)
-	if s.attribute.index == byTime {
-		s.total.rows--
-		return s.rows.Put(key, nil)
-	}
-	raw, err := s.rows.Get(key)
-	if err != nil {
-		return err
-	}
-	had, err := readCount(raw)
-	if err != nil || had < n {
-		return fmt.Errorf("taking %d of %d events out of computed attribute %q: %w", n, had,
-			s.attribute.def.Name, errRow)
+	had := n
+	if s.attribute.index == byValue {
+		raw, err := s.lookUp(rowKey)
+		if err != nil {
+			return err
+		}
+		had, err = readCount(raw)
+		if err != nil || had < n {
+			return fmt.Errorf("taking %d of %d events out of computed attribute %q: %w", n, had,
+				s.attribute.def.Name, errRow)
+		}
 	}
 	if had > n {
-		return s.rows.Put(key, appendCount(nil, had-n))
+		value := appendCount(nil, had-n)
+		s.holdRow(rowKey, value)
+		return s.rows.Put(indexKey(rowKey), value)
 	}
 	s.total.rows--
-	return s.rows.Put(key, nil)
+	s.releaseRow(rowKey)
+	return s.rows.Put(indexKey(rowKey), nil)
 }
 
 // restart makes the state one of no events, about to cover a span from its beginning.
@@ -181,6 +199,7 @@ func (s *State) restart(at Span) error {
 	s.dirty = true
 	s.total.count, s.total.rows, s.total.sum = 0, 0, apd.Decimal{}
 	s.total.span = Span{at.From, at.From}
+	s.held.empty()
 	if s.attribute.index == noIndex {
 		return nil
 	}
