@@ -30,6 +30,12 @@ func (a *Attribute) Fold(states []*State, now int64) (Result, error) {
 			return Result{}, fmt.Errorf("folding %q at %d: %w", a.def.Name, now, ErrStale)
 		}
 	}
+	return a.FoldUnfinished(states, now)
+}
+
+// FoldUnfinished is Fold of states of which some were not moved to now yet. What it gives is
+// neither the value of now nor that of before.
+func (a *Attribute) FoldUnfinished(states []*State, _ int64) (Result, error) {
 	switch {
 	case a.index == byTime:
 		return a.foldTimes(states)

@@ -10,7 +10,7 @@ package computed
 //
 // Where now is less than before, the events between are taken back in one step.
 func (s *State) Move(now int64, events Events, limit int) (done bool, err error) {
-	target := s.attribute.window.span(now)
+	target := s.target(now)
 	if s.total.span == target {
 		return true, nil
 	}
@@ -25,12 +25,11 @@ func (s *State) Move(now int64, events Events, limit int) (done bool, err error)
 // looks at no event. What says so is what [State.Wake] gave then and [Attribute.Touches] since, the
 // least of them. ok is false where only Move can do it, and nothing was done.
 func (s *State) Skip(now, wake int64) (ok bool) {
-	w := s.attribute.window
-	target := w.span(now)
+	target := s.target(now)
 	if s.total.span == target {
 		return true
 	}
-	if now >= wake || !s.Whole() || target.From < s.total.span.From ||
+	if now >= wake || !s.whole() || target.From < s.total.span.From ||
 		target.To < s.total.span.To {
 		return false
 	}
@@ -38,9 +37,9 @@ func (s *State) Skip(now, wake int64) (ok bool) {
 	return true
 }
 
-// Whole reports whether the state covers what counts at some instant: it is not being built, nor
+// whole reports whether the state covers what counts at some instant: it is not being built, nor
 // was a Move of it left unfinished.
-func (s *State) Whole() bool {
+func (s *State) whole() bool {
 	span, w := s.total.span, s.attribute.window
 	switch {
 	case span.Empty():
@@ -48,7 +47,7 @@ func (s *State) Whole() bool {
 	case w.kind == rolling:
 		return span == w.span(span.To-1)
 	}
-	return span == w.span(span.From)
+	return span == s.target(span.From)
 }
 
 // mover moves the ends of a span while it may look at more events.

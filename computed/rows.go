@@ -21,6 +21,10 @@ type Rows interface {
 	Clear(from, to []byte) error
 }
 
+// SummaryKey is the key of the row that [State.Save] writes, and the only one that [Attribute.Open]
+// reads. A store may keep it elsewhere than the others.
+const SummaryKey = string(rune(spaceSummary))
+
 // Row is one stored row.
 type Row struct {
 	Key, Value []byte

@@ -19,6 +19,7 @@ type State struct {
 	rows      Rows
 	total     summary
 	saved     Span // that the stored summary covers
+	period    Span // of a calendar window: the one that was asked for last
 	held      held
 	dirty     bool
 }
@@ -62,7 +63,20 @@ func (s *State) Save() error {
 func (s *State) Span() Span { return s.total.span }
 
 // Ready reports whether the state covers what counts at now, so that it may be folded.
-func (s *State) Ready(now int64) bool { return s.total.span == s.attribute.window.span(now) }
+func (s *State) Ready(now int64) bool { return s.total.span == s.target(now) }
+
+// target is which instants count at now. Periods of the calendar, which are slow to find, are asked
+// for again and again: an instant lies in one.
+func (s *State) target(now int64) Span {
+	w := s.attribute.window
+	if w.kind == lifetime || w.kind == rolling {
+		return w.span(now)
+	}
+	if !s.period.Contains(now) {
+		s.period = w.span(now)
+	}
+	return s.period
+}
 
 // Counts is how many events the state is made of, folded ones included.
 func (s *State) Counts() int64 { return s.total.count }
@@ -81,8 +95,8 @@ func (s *State) Take(e *Event, r Reading) error {
 	return s.add(s.attribute.share(e, r))
 }
 
-// covers reports whether a change at t is one of the state. Where it is not, but would be one of the
-// stored span, which may lie behind, that is written again.
+// covers reports whether a change at t is one of the state. Where it is not, but would be one of
+// the stored span, which may lie behind, that is written again.
 func (s *State) covers(t int64) bool {
 	if s.total.span.Contains(t) {
 		return true

@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 	_ "time/tzdata" // zones are there on machines without a zone database
 )
@@ -44,7 +43,6 @@ type window struct {
 	length    int64 // of a rolling one, in nanoseconds
 	zone      *time.Location
 	weekStart time.Weekday
-	last      *atomic.Pointer[Span] // period that was asked for last
 }
 
 // maxRolling bounds rolling windows: a hundred years.
@@ -52,7 +50,7 @@ const maxRolling = 36_525 * 24 * time.Hour
 
 // parseWindow reads the window of a definition. key is the one that is wrong.
 func parseWindow(def *Definition) (w *window, key string, err error) {
-	w = &window{zone: time.UTC, weekStart: time.Monday, last: new(atomic.Pointer[Span])}
+	w = &window{zone: time.UTC, weekStart: time.Monday}
 	switch text := strings.TrimSpace(def.Window); text {
 	case "lifetime":
 	case "day":
@@ -161,12 +159,7 @@ func (w *window) span(now int64) Span {
 		}
 		return Span{now - w.length + 1, to}
 	}
-	if last := w.last.Load(); last != nil && last.Contains(now) {
-		return *last // an instant lies in one period
-	}
-	period := w.period(now)
-	w.last.Store(&period)
-	return period
+	return w.period(now)
 }
 
 // leaves is the instant at which an event of time t drops out of a rolling window.

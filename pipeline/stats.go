@@ -60,6 +60,9 @@ type Figures struct {
 	LinksLeftOut map[GraphCount]uint64        // new links that stayed out, by rule
 
 	ComputedReadings map[ReadingCount]uint64 // of events, by computed attribute
+	// ComputedUnfinished is how often more events had entered or left the windows of an identity
+	// than one commit looks at.
+	ComputedUnfinished uint64
 }
 
 // GraphCount names something that is counted of the graph of a class: a kind of entry on the
@@ -156,6 +159,7 @@ type counts struct {
 	beyondHubs uint64
 	jobsDone   uint64
 	fired      uint64
+	unfinished uint64
 	lost       map[string]uint64 // by input topic
 
 	changes []GraphCount
@@ -242,6 +246,7 @@ func (s *Stats) add(c *counts) {
 	f.BeyondHubs += c.beyondHubs
 	f.JobsDone += c.jobsDone
 	f.TimersFired += c.fired
+	f.ComputedUnfinished += c.unfinished
 	for topic, n := range c.lost {
 		f.Lost[topic] += n
 	}
