@@ -127,7 +127,7 @@ func (a *Attribute) foldTimes(states []*State) (Result, error) {
 		return Result{Value: values[0]}, nil
 	}
 	at, err := readTime(rows[0].Key)
-	return Result{Value: profile.Object([]string{"time", "value"}, []profile.Value{
+	return Result{Value: profile.Object(a.names, []profile.Value{
 		profile.Temporal(profile.KindTimestampNanos, at), values[0]})}, err
 }
 

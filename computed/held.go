@@ -66,7 +66,7 @@ func indexKey(key []byte) []byte {
 	return append(append(make([]byte, 0, 1+len(key)), spaceIndex), key...)
 }
 
-// holdRow follows a row of the index that was written; the value is kept.
+// holdRow follows a row of the index that was written; key and value are kept.
 func (s *State) holdRow(key, value []byte) {
 	h := &s.held
 	if !h.known {
@@ -78,7 +78,7 @@ func (s *State) holdRow(key, value []byte) {
 		h.bytes += len(value) - len(h.rows[at].Value)
 		h.rows[at].Value = value
 	case h.all || at < len(h.rows):
-		h.rows = slices.Insert(h.rows, at, Row{bytes.Clone(key), value})
+		h.rows = slices.Insert(h.rows, at, Row{key, value})
 		h.bytes += len(key) + len(value)
 	}
 	for len(h.rows) > s.attribute.holds() || h.bytes > heldBytes && len(h.rows) > 1 {

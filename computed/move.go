@@ -124,9 +124,11 @@ func (m *mover) pass(over Span, out, bounded bool) (reached int64, err error) {
 		switch {
 		case !r.Counts:
 		case out:
-			err = s.remove(s.attribute.share(e, r))
+			c := s.attribute.share(e, r)
+			err = s.remove(&c)
 		default:
-			err = s.add(s.attribute.share(e, r))
+			c := s.attribute.share(e, r)
+			err = s.add(&c)
 		}
 		if err != nil {
 			return last, err

@@ -92,7 +92,8 @@ func (s *State) Take(e *Event, r Reading) error {
 	if !r.Counts || !s.covers(e.Time) {
 		return nil
 	}
-	return s.add(s.attribute.share(e, r))
+	c := s.attribute.share(e, r)
+	return s.add(&c)
 }
 
 // covers reports whether a change at t is one of the state. Where it is not, but would be one of
@@ -111,7 +112,8 @@ func (s *State) Delete(e *Event) (Reading, error) {
 	if !r.Counts || !s.covers(e.Time) {
 		return r, nil
 	}
-	return r, s.remove(s.attribute.share(e, r))
+	c := s.attribute.share(e, r)
+	return r, s.remove(&c)
 }
 
 // Drop forgets everything, folded days included.
@@ -154,7 +156,10 @@ func (s *State) remove(c *share) error {
 // grow adds n events to a row of a part's index, and says whether it is a new one.
 func (s *State) grow(p part, c *share, n int64) (created bool, err error) {
 	whole := len(p) == 0
-	key, value := append(p.key(spaceIndex), c.key...), c.value
+	key, value := c.row, c.value
+	if !whole {
+		key = append(p.key(spaceIndex), c.key...)
+	}
 	created = true
 	if s.attribute.index == byValue {
 		raw, err := s.rowOf(p, c.key, key)

@@ -206,8 +206,13 @@ type folding struct {
 }
 
 func newFolding(shown []*tracked) *folding {
-	return &folding{shown: shown, states: make([][]*computed.State, len(shown)),
+	f := &folding{shown: shown, states: make([][]*computed.State, len(shown)),
 		late: make([]bool, len(shown))}
+	room := make([]*computed.State, len(shown)) // for one member, as most have
+	for i := range f.states {
+		f.states[i] = room[i : i : i+1]
+	}
+	return f
 }
 
 // add takes in what an attribute keeps of a member. ready says that it was moved to now.

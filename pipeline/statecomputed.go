@@ -134,6 +134,10 @@ func (cp *computedPerson) find(number uint16) *computedState {
 }
 
 func (cp *computedPerson) place(number uint16) (at int, found bool) {
+	// Where no definition was ever changed, they are numbered one after the other.
+	if at = int(number) - 1; at < len(cp.states) && cp.states[at].number == number {
+		return at, true
+	}
 	return slices.BinarySearchFunc(cp.states, number, func(one *computedState, n uint16) int {
 		return cmp.Compare(one.number, n)
 	})

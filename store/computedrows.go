@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -192,7 +191,7 @@ func (c *ComputedRows) isCleared(key []byte) bool {
 // Put implements computed.Rows.
 func (c *ComputedRows) Put(key, value []byte) error {
 	if string(key) == computed.SummaryKey {
-		c.summary = append(make([]byte, 0, len(value)), value...)
+		c.summary = value
 		return nil
 	}
 	if _, known := c.changed[string(key)]; !known {
@@ -205,7 +204,7 @@ func (c *ComputedRows) Put(key, value []byte) error {
 		c.changed[string(key)] = nil
 		return nil
 	}
-	c.changed[string(key)] = bytes.Clone(value)
+	c.changed[string(key)] = value
 	return nil
 }
 
