@@ -12,14 +12,9 @@ import (
 // read and written here without numbers of any size, with the same results.
 const smallDigits = 18
 
-// powers of ten up to the largest of smallDigits.
-var powers = func() (p [smallDigits + 1]uint64) {
-	p[0] = 1
-	for i := 1; i < len(p); i++ {
-		p[i] = 10 * p[i-1]
-	}
-	return p
-}()
+// powers of ten, up to that of smallDigits.
+var powers = [smallDigits + 1]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
 // smallUnscaled reads the text of a decimal as a whole number of units of 10^-scale where it is
 // small and written as [scaled] does: no places missing, no zeros before it, no sign of a zero.

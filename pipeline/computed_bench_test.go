@@ -88,7 +88,8 @@ func BenchmarkComputedEvents(b *testing.B) {
 			b.ResetTimer()
 			applyAll(w, inputs)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64((cpuTime(b)-used).Nanoseconds())/float64(b.N)/1e3, "cpu-µs/event")
+			used = cpuTime(b) - used
+			b.ReportMetric(float64(used.Nanoseconds())/float64(b.N)/1e3, "cpu-µs/event")
 		})
 	}
 }
