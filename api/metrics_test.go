@@ -93,6 +93,8 @@ func TestMetricsText(t *testing.T) {
 			TimersBehind: 1500 * time.Millisecond,
 			ComputedReadings: map[pipeline.ReadingCount]uint64{
 				{Class: "profile", Attribute: "spend", Kind: "absent"}: 21},
+			ComputedUnfinished:    22,
+			ComputedDeletesMissed: map[string]uint64{"orders": 23},
 			Commits: 4, CommitSeconds: 12.5,
 			Lag:       map[pipeline.TopicPartition]int64{tp: 9},
 			Positions: map[pipeline.TopicPartition]int64{tp: 11},
@@ -123,6 +125,8 @@ func TestMetricsText(t *testing.T) {
 		`selfsame_records_consumed_total{dataset="(none)"} 0`,
 		`selfsame_records_emitted_total{topic="profiles"} 5`,
 		`selfsame_tombstones_total 6`,
+		`selfsame_computed_unfinished_total 22`,
+		`selfsame_computed_deletes_missed_total{dataset="orders"} 23`,
 		`selfsame_identities_blocked_total 7`,
 		`selfsame_links_decided_total 8`,
 		`selfsame_commits_total 4`,
