@@ -95,7 +95,7 @@ func TestMetricsText(t *testing.T) {
 				{Class: "profile", Attribute: "spend", Kind: "absent"}: 21},
 			ComputedUnfinished:    22,
 			ComputedDeletesMissed: map[string]uint64{"orders": 23},
-			Commits: 4, CommitSeconds: 12.5,
+			Commits:               4, CommitSeconds: 12.5,
 			Lag:       map[pipeline.TopicPartition]int64{tp: 9},
 			Positions: map[pipeline.TopicPartition]int64{tp: 11},
 			Inputs:    map[string]pipeline.InputStatus{"crm": {State: store.InputHalted}},
