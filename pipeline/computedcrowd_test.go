@@ -144,3 +144,30 @@ func (w *world) wantComputedText(text []byte, values, flags string) {
 		w.t.Fatalf("%s %s, want %s %s", c.all, c.flags, values, flags)
 	}
 }
+
+// TestComputedBuiltInStepsExpires builds the state of many events in several steps: it changes by
+// itself like any other.
+func TestComputedBuiltInStepsExpires(t *testing.T) {
+	const crowd = 12_000
+	w := newWorldOn(t, memlog.Options{}, 1, addOrders(t))
+	defer func() { w.close() }()
+	orders, begin := pipeline.TopicPartition{Topic: "orders"}, w.now
+	for i := range crowd {
+		w.send(orders, pipeline.Record{Value: fmt.Appendf(nil, `{"order":"%d","crm":"k","at":%q}`,
+			i, begin.Add(time.Duration(i)*time.Millisecond).Format(time.RFC3339Nano))})
+	}
+	w.now = begin.Add(time.Minute)
+	for w.consume(orders, 2000) > 0 {
+	}
+	w.drain()
+	define(t, w.model, computed.Definition{Name: "n", Datasets: []string{"orders"},
+		Function: computed.Count, Window: "1h"})
+	w.must(w.store.Close())
+	w.open()
+	w.tellWork()
+	w.wantHeld("k", fmt.Sprintf(`{"n":%d}`, crowd), "")
+	w.now = begin.Add(2 * time.Hour)
+	w.tellWork()
+	w.wantHeld("k", `{"n":0}`, "")
+	w.check()
+}
