@@ -177,7 +177,10 @@ func BenchmarkComputedExpiries(b *testing.B) {
 // the cache, in memory: that of 20,000 people with ten orders each, less the same without it.
 func BenchmarkComputedSize(b *testing.B) {
 	base, held := sizes(b, nil)
-	b.Logf("without attributes %.0f bytes on the disk, %.0f in memory", base, held)
+	b.Run("none", func(b *testing.B) {
+		b.ReportMetric(base, "disk-B/profile")
+		b.ReportMetric(held, "heap-B/profile")
+	})
 	attributes := map[string]computed.Definition{
 		"count":        {Function: computed.Count, Window: "lifetime"},
 		"sum_lifetime": {Function: computed.Sum, Value: "amount", Window: "lifetime"},

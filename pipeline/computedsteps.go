@@ -51,14 +51,8 @@ type computedRemoved struct {
 // and including another, by [computed.Day].
 func (sh *Shard) computedDays(p *person, dataset string, from, to int64, why cause) (
 	removed computedRemoved, err error) {
-	err = sh.eachKept(p, func(cp *computedPerson, t *tracked, one *computedState) error {
-		if !t.Lifetime() {
-			return nil
-		}
-		one, err := sh.state.open(cp, t)
-		if err != nil {
-			return err
-		}
+	folds := func(t *tracked, _ *computedState) bool { return t.Lifetime() }
+	err = sh.eachKept(p, folds, func(cp *computedPerson, one *computedState) error {
 		r, err := one.RemoveDays(dataset, from, to)
 		if r.Days > 0 {
 			sh.state.touchComputed(cp)
@@ -184,9 +178,10 @@ func (sh *Shard) eachReading(p *person, ref store.EventRef, row *store.Event, wh
 	return nil
 }
 
-// eachKept calls fn with each attribute that keeps something of an identity.
-func (sh *Shard) eachKept(p *person,
-	fn func(*computedPerson, *tracked, *computedState) error) error {
+// eachKept calls fn with the state, open, of each attribute that keeps something of an identity and
+// is wanted.
+func (sh *Shard) eachKept(p *person, want func(*tracked, *computedState) bool,
+	fn func(*computedPerson, *computedState) error) error {
 	w := sh.state.computed
 	if w == nil || w.classes[p.key.class] == nil {
 		return nil
@@ -196,10 +191,15 @@ func (sh *Shard) eachKept(p *person,
 		return err
 	}
 	for _, t := range w.classes[p.key.class].kept {
-		if one := cp.find(t.number); one != nil {
-			if err := fn(cp, t, one); err != nil {
-				return err
-			}
+		one := cp.find(t.number)
+		if one == nil || !want(t, one) {
+			continue
+		}
+		if one, err = sh.state.open(cp, t); err != nil {
+			return err
+		}
+		if err := fn(cp, one); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -224,14 +224,8 @@ func (sh *Shard) fireComputed(t store.Timer) error {
 	cp.timer, cp.fresh = computed.Never, true
 	sh.state.touchComputed(cp)
 	w, finished := sh.state.computed, true
-	err = sh.eachKept(p, func(cp *computedPerson, t *tracked, one *computedState) error {
-		if one.wake > w.now {
-			return nil
-		}
-		one, err := sh.state.open(cp, t)
-		if err != nil {
-			return err
-		}
+	due := func(_ *tracked, one *computedState) bool { return one.wake <= w.now }
+	err = sh.eachKept(p, due, func(cp *computedPerson, one *computedState) error {
 		done, err := sh.state.move(cp, one, cp.left(w))
 		finished = finished && done
 		return err

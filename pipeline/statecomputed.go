@@ -143,15 +143,6 @@ func (cp *computedPerson) place(number uint16) (at int, found bool) {
 	})
 }
 
-// wake is when the identity has to be looked at again.
-func (cp *computedPerson) wake() int64 {
-	at := int64(computed.Never)
-	for _, one := range cp.states {
-		at = min(at, one.wake)
-	}
-	return at
-}
-
 // left is how many events a move of a state of the identity may look at in this commit.
 func (cp *computedPerson) left(w *computedWork) int {
 	if cp.of != w.version {
