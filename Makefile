@@ -103,6 +103,13 @@ bench-trouble: ## how long records take while other people are in trouble, some 
 	go build -o bin/bench ./bench
 	bin/bench -trouble -brokers embedded -formats json $(BENCHFLAGS)
 
+.PHONY: bench-computed
+bench-computed: ## what computed attributes cost, some ten minutes
+	go test -run '^$$' -bench 'ComputedEvents' -benchtime 200000x -count 3 -timeout 0 ./pipeline
+	go test -run '^$$' -bench 'ComputedLargeProfile' -benchtime 2000x -timeout 0 ./pipeline
+	go test -run '^$$' -bench 'ComputedExpiries' -benchtime 1000000x -timeout 0 ./pipeline
+	go test -run '^$$' -bench 'ComputedSize' -benchtime 1x -timeout 0 ./pipeline
+
 .PHONY: microbench
 microbench: ## run the benchmarks of single packages; BENCH=pattern for some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -45,6 +45,7 @@ type metrics struct {
 	inputState, lost                                    *prometheus.Desc
 	jobs, units, unitsDone, jobsDone                    *prometheus.Desc
 	timers, timersFired, timersBehind, readings         *prometheus.Desc
+	unfinished, missed                                  *prometheus.Desc
 	disk, wal, memtable, cache, hits, misses, debt, l0  *prometheus.Desc
 	build                                               *prometheus.Desc
 
@@ -85,6 +86,10 @@ func newCollector(b Backend) *collector {
 		readings: d("computed_readings_total",
 			"Events that a computed attribute could not make something of.", "class", "attribute",
 			"kind"),
+		missed: d("computed_deletes_missed_total",
+			"Deletes by id of events that had expired and go on to count.", "dataset"),
+		unfinished: d("computed_unfinished_total",
+			"Steps that left events of one identity for the next."),
 
 		disk:     d("store_disk_bytes", "Size of all files but the log being written."),
 		wal:      d("store_wal_bytes", "Bytes in the write-ahead log."),
@@ -107,7 +112,7 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 		m.superseded, m.emitted, m.tombstones, m.blocked, m.links, m.commits, m.commitSeconds,
 		m.lag, m.position, m.outbox, m.inputState, m.lost, m.jobs, m.units, m.unitsDone,
 		m.jobsDone, m.timers, m.timersFired, m.timersBehind,
-		m.readings, m.disk, m.wal, m.memtable, m.cache,
+		m.readings, m.unfinished, m.missed, m.disk, m.wal, m.memtable, m.cache,
 		m.hits, m.misses, m.debt, m.l0, m.build} {
 		to <- d
 	}
@@ -188,6 +193,10 @@ func (c *collector) collectBackground(out sending, f pipeline.Figures) {
 	out.gauge(c.metrics.timers, float64(f.TimersWaiting))
 	out.counter(c.metrics.timersFired, f.TimersFired)
 	out.gauge(c.metrics.timersBehind, f.TimersBehind.Seconds())
+	out.counter(c.metrics.unfinished, f.ComputedUnfinished)
+	for dataset, n := range f.ComputedDeletesMissed {
+		out.counter(c.metrics.missed, n, dataset)
+	}
 	for key, n := range f.ComputedReadings {
 		out.counter(c.metrics.readings, n, key.Class, key.Attribute, key.Kind)
 	}

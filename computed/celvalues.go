@@ -98,7 +98,17 @@ func celTime(v profile.Value) ref.Val {
 type record struct {
 	value profile.Value
 	typ   *Type
+	asked []field // what was asked for already
 }
+
+// field is what filters see of a field.
+type field struct {
+	name  string
+	value ref.Val
+}
+
+// maxAsked bounds the fields that are remembered.
+const maxAsked = 16
 
 // Get implements traits.Indexer.
 func (r *record) Get(index ref.Val) ref.Val {
@@ -106,11 +116,24 @@ func (r *record) Get(index ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(index)
 	}
-	t := r.typ.field(string(name))
+	for i := range r.asked {
+		if r.asked[i].name == string(name) {
+			return r.asked[i].value
+		}
+	}
+	value := r.get(string(name))
+	if len(r.asked) < maxAsked {
+		r.asked = append(r.asked, field{string(name), value})
+	}
+	return value
+}
+
+func (r *record) get(name string) ref.Val {
+	t := r.typ.field(name)
 	if t == nil {
 		return types.NewErr("no such field")
 	}
-	v := r.value.Field(string(name))
+	v := r.value.Field(name)
 	if v.IsNull() {
 		if t.record() {
 			return &record{typ: t}

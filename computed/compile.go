@@ -20,7 +20,8 @@ type Attribute struct {
 	path     profile.Path
 	value    *Type // at path, nil without
 	output   *Type
-	keeps    int // rows of an index that can ever be given out
+	keeps    int      // rows of an index that can ever be given out
+	names    []string // of the fields that most_recent gives out
 
 	index    index
 	reverse  bool
@@ -46,6 +47,7 @@ func Compile(def Definition, class *Class) (*Attribute, error) {
 	}
 	a.index, a.reverse, a.adds, a.distinct = b.index, b.reverse, b.adds, b.distinct
 	a.output = outputType(def.Function, a.value)
+	a.names = []string{"time", "value"}
 	switch {
 	case b.distinct:
 		a.keeps = def.MaxDistinct

@@ -30,7 +30,8 @@ func (s *State) Expire(e *Event) (Reading, error) {
 	if !r.Counts {
 		return r, nil
 	}
-	c := s.attribute.share(e, r)
+	share := s.attribute.share(e, r)
+	c := &share
 	if !s.total.span.Contains(e.Time) { // the state is being built, and has not come to it
 		if err := s.add(c); err != nil {
 			return r, err

@@ -116,14 +116,17 @@
 // Each attribute of each identity has its own [Rows]. All of these belong into the commit that
 // changes the events, and end with [State.Save].
 //
-//   - An event is stored: Open, Insert, and Move to now. Where it counts, the earliest of the
-//     identity's timer and [Attribute.Touches] is the new timer. Nothing for a duplicate; where a
+//   - An event is stored: Open, Insert, and Move to now. Where it counts, the earliest of what
+//     [State.Wake] gave before and [Attribute.Touches] is when the state changes next; the timer of
+//     the identity is the earliest of these. Nothing for a duplicate; where a
 //     copy replaces another, Delete the old one first.
 //   - An event is deleted: Delete with the event as it was stored. If it has expired (its id is
 //     remembered for that), RemoveDays of its day, and say so in the audit record.
 //   - The retention of an event ends: Move to now, take the event out of the store, Expire. Of
 //     attributes that are not [Attribute.Lifetime] the Move has let go of it.
-//   - The timer of an identity is due: Move to now, then set the timer to [State.Wake].
+//   - The timer of an identity is due: Move the states that change by now, and ask each for
+//     [State.Wake] again. Also after any other Move; but before that instant [State.Skip] does what
+//     Move does and looks at no event, so call it first. Before an Insert it saves a look.
 //   - Clusters merge or split: nothing; fold anew.
 //   - A profile is put out or read: Move each state of the cluster to now, then Fold. A read may
 //     keep the moved rows to itself.

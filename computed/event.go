@@ -9,13 +9,15 @@ import (
 	"selfsame/profile"
 )
 
-// Event is one stored event. (Dataset, ID) names it.
+// Event is one stored event. (Dataset, ID) names it. It is not changed once it was read.
 type Event struct {
 	Dataset  string
 	ID       string
 	Time     int64 // nanoseconds since the epoch
 	Sequence int64 // decides between events of the same time
 	Body     profile.Value
+
+	seen *variables // what filters have seen of it; nil where none has looked
 }
 
 // Events are the stored events of one identity, as they are after the change that is being made.
@@ -68,22 +70,30 @@ func (a *Attribute) Read(e *Event) Reading {
 // share is what an event that counts adds to a part.
 type share struct {
 	number apd.Decimal // of a function that adds
-	key    []byte      // of its row in the index, nil without one
+	row    []byte      // the stored key of its row in the index of the whole, nil without one
+	key    []byte      // the same without prefix, not nil
 	value  []byte      // of a row by time: the value
 }
 
-func (a *Attribute) share(e *Event, r Reading) *share {
-	s := &share{}
+// share is made anew for each event, so that what is kept of it need not be copied.
+func (a *Attribute) share(e *Event, r Reading) share {
+	var s share
 	if a.adds {
 		numberOf(&s.number, r.value, a.value)
 	}
 	switch a.index {
 	case byValue:
-		s.key = appendValue([]byte{}, r.value, a.value) // not nil, also of an empty text
+		row := append(make([]byte, 0, 1+len(r.value.AsText())+8), spaceIndex)
+		s.row = appendValue(row, r.value, a.value)
 	case byTime:
-		s.key = appendOrder(nil, e)
+		row := append(make([]byte, 0, 1+16+len(e.Dataset)+2+len(e.ID)), spaceIndex)
+		s.row = appendOrder(row, e)
 		// The first byte keeps the row of an empty text from being empty.
-		s.value = appendValue([]byte{1}, r.value, a.value)
+		value := append(make([]byte, 0, 1+len(r.value.AsText())+8), 1)
+		s.value = appendValue(value, r.value, a.value)
+	default:
+		return s
 	}
+	s.key = s.row[1:]
 	return s
 }

@@ -112,7 +112,11 @@ func environment(root *Type) (*cel.Env, error) {
 // passes evaluates the filter. ok is false where it met a field that is not there, or failed
 // otherwise.
 func (f *filter) passes(e *Event) (pass, ok bool) {
-	out, _, err := f.program.Eval(&variables{event: e, root: f.root})
+	// A copy of an event has what was seen of that one.
+	if e.seen == nil || e.seen.event != e || e.seen.record.typ != f.root {
+		e.seen = &variables{event: e, record: record{value: e.Body, typ: f.root}}
+	}
+	out, _, err := f.program.Eval(e.seen)
 	if err != nil {
 		return false, false
 	}
@@ -120,17 +124,17 @@ func (f *filter) passes(e *Event) (pass, ok bool) {
 	return bool(b), ok
 }
 
-// variables are the names that a filter may use.
+// variables are the names that a filter may use. Those of an event serve all filters of its class.
 type variables struct {
-	event *Event
-	root  *Type
+	event  *Event
+	record record
 }
 
 // ResolveName implements cel.Activation.
 func (v *variables) ResolveName(name string) (any, bool) {
 	switch name {
 	case "event":
-		return &record{value: v.event.Body, typ: v.root}, true
+		return &v.record, true
 	case "dataset":
 		return types.String(v.event.Dataset), true
 	case "time":

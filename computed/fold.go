@@ -30,6 +30,12 @@ func (a *Attribute) Fold(states []*State, now int64) (Result, error) {
 			return Result{}, fmt.Errorf("folding %q at %d: %w", a.def.Name, now, ErrStale)
 		}
 	}
+	return a.FoldUnfinished(states, now)
+}
+
+// FoldUnfinished is Fold of states of which some were not moved to now yet. What it gives is
+// neither the value of now nor that of before.
+func (a *Attribute) FoldUnfinished(states []*State, _ int64) (Result, error) {
 	switch {
 	case a.index == byTime:
 		return a.foldTimes(states)
@@ -65,21 +71,15 @@ func (a *Attribute) foldTotals(states []*State) Result {
 // for, keys without prefix.
 func (a *Attribute) heads(states []*State, each int) ([]Row, error) {
 	var rows []Row
-	from, to := part(nil).index()
 	for _, s := range states {
-		if s.total.rows == 0 {
-			continue
+		first, err := s.leading(each)
+		if err != nil {
+			return nil, fmt.Errorf("folding %q: %w", a.def.Name, err)
 		}
-		n := 0
-		for row, err := range s.rows.Scan(from, to, a.reverse) {
-			if err != nil {
-				return nil, fmt.Errorf("folding %q: %w", a.def.Name, err)
-			}
-			rows = append(rows, Row{bytes.Clone(row.Key[len(from):]), bytes.Clone(row.Value)})
-			if n++; n == each {
-				break
-			}
+		if len(states) == 1 {
+			return first, nil
 		}
+		rows = append(rows, first...)
 	}
 	return rows, nil
 }
@@ -127,7 +127,7 @@ func (a *Attribute) foldTimes(states []*State) (Result, error) {
 		return Result{Value: values[0]}, nil
 	}
 	at, err := readTime(rows[0].Key)
-	return Result{Value: profile.Object([]string{"time", "value"}, []profile.Value{
+	return Result{Value: profile.Object(a.names, []profile.Value{
 		profile.Temporal(profile.KindTimestampNanos, at), values[0]})}, err
 }
 

@@ -10,7 +10,7 @@ package computed
 //
 // Where now is less than before, the events between are taken back in one step.
 func (s *State) Move(now int64, events Events, limit int) (done bool, err error) {
-	target := s.attribute.window.span(now)
+	target := s.target(now)
 	if s.total.span == target {
 		return true, nil
 	}
@@ -19,6 +19,35 @@ func (s *State) Move(now int64, events Events, limit int) (done bool, err error)
 		return false, err
 	}
 	return s.total.span == target, nil
+}
+
+// Skip is Move of a state that was moved before, to a later now before which nothing changes: it
+// looks at no event. What says so is what [State.Wake] gave then and [Attribute.Touches] since, the
+// least of them. ok is false where only Move can do it, and nothing was done.
+func (s *State) Skip(now, wake int64) (ok bool) {
+	target := s.target(now)
+	if s.total.span == target {
+		return true
+	}
+	if now >= wake || !s.whole() || target.From < s.total.span.From ||
+		target.To < s.total.span.To {
+		return false
+	}
+	s.total.span = target
+	return true
+}
+
+// whole reports whether the state covers what counts at some instant: it is not being built, nor
+// was a Move of it left unfinished.
+func (s *State) whole() bool {
+	span, w := s.total.span, s.attribute.window
+	switch {
+	case span.Empty():
+		return false
+	case w.kind == rolling:
+		return span == w.span(span.To-1)
+	}
+	return span == s.target(span.From)
 }
 
 // mover moves the ends of a span while it may look at more events.
@@ -95,9 +124,11 @@ func (m *mover) pass(over Span, out, bounded bool) (reached int64, err error) {
 		switch {
 		case !r.Counts:
 		case out:
-			err = s.remove(s.attribute.share(e, r))
+			c := s.attribute.share(e, r)
+			err = s.remove(&c)
 		default:
-			err = s.add(s.attribute.share(e, r))
+			c := s.attribute.share(e, r)
+			err = s.add(&c)
 		}
 		if err != nil {
 			return last, err

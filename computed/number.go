@@ -67,12 +67,23 @@ func numberOf(dst *apd.Decimal, v profile.Value, t *Type) {
 	case profile.KindInt:
 		dst.SetFinite(v.AsInt(), 0)
 		return
+	case profile.KindDecimal:
+		if n, ok := smallUnscaled(text, t.Scale); ok {
+			dst.SetFinite(n, int32(-t.Scale))
+			return
+		}
 	case profile.KindFloat:
 		bits := 64
 		if t.Single {
 			bits = 32
 		}
-		text = strconv.FormatFloat(v.AsFloat(), 'e', -1, bits)
+		var room [32]byte
+		written := strconv.AppendFloat(room[:0], v.AsFloat(), 'e', -1, bits)
+		if n, exponent, ok := smallFloat(written); ok {
+			dst.SetFinite(n, exponent)
+			return
+		}
+		text = string(written)
 	}
 	if _, _, err := dst.SetString(text); err != nil {
 		panic(err) // invariant: usable has accepted the text
@@ -81,6 +92,9 @@ func numberOf(dst *apd.Decimal, v profile.Value, t *Type) {
 
 // addTo adds x to sum, or takes it away.
 func addTo(sum, x *apd.Decimal, away bool) {
+	if addSmall(sum, x, away) {
+		return
+	}
 	var err error
 	if away {
 		_, err = exact().Sub(sum, sum, x)
@@ -104,6 +118,14 @@ func reduced(d *apd.Decimal) *apd.Decimal {
 
 // appendDecimal appends the stored form of a number: exponent, sign, length, digits in binary.
 func appendDecimal(dst []byte, d *apd.Decimal) []byte {
+	if out, ok := appendSmall(dst, d); ok {
+		return out
+	}
+	return appendAny(dst, d)
+}
+
+// appendAny is appendDecimal of a number of any size.
+func appendAny(dst []byte, d *apd.Decimal) []byte {
 	r := reduced(d)
 	raw := r.Coeff.Bytes()
 	dst = binary.AppendVarint(dst, int64(r.Exponent))
@@ -137,6 +159,16 @@ func cutDecimal(src []byte) (d *apd.Decimal, rest []byte, err error) {
 // without zeros at its end. What has more places is rounded, half to even. ok is false where there
 // are more digits before the point than the type has.
 func giveOut(d *apd.Decimal, t *Type, fixed bool) (v profile.Value, ok bool) {
+	if fixed && t.Precision-t.Scale >= smallDigits {
+		if text, ok := smallText(d, t.Scale); ok {
+			return profile.Decimal(text), true
+		}
+	}
+	return giveOutAny(d, t, fixed)
+}
+
+// giveOutAny is giveOut of a number of any size.
+func giveOutAny(d *apd.Decimal, t *Type, fixed bool) (v profile.Value, ok bool) {
 	r := reduced(d)
 	if int(-r.Exponent) > t.Scale || fixed {
 		ctx := exact()

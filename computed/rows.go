@@ -12,7 +12,8 @@ type Rows interface {
 	// Get returns the value of a row, nil where there is none. The caller only reads it, and only
 	// until the next call.
 	Get(key []byte) ([]byte, error)
-	// Put writes a row; an empty value takes it away. Key and value are copied.
+	// Put writes a row; an empty value takes it away. The key is copied; the value may be kept, as
+	// the caller does not change it any more.
 	Put(key, value []byte) error
 	// Scan yields the rows with from <= key < to, backwards where reverse is set. The caller only
 	// reads a row, and only until the next one. It stops after an error.
@@ -20,6 +21,10 @@ type Rows interface {
 	// Clear takes away the rows with from <= key < to, however many there are.
 	Clear(from, to []byte) error
 }
+
+// SummaryKey is the key of the row that [State.Save] writes, and the only one that [Attribute.Open]
+// reads. A store may keep it elsewhere than the others.
+const SummaryKey = string(rune(spaceSummary))
 
 // Row is one stored row.
 type Row struct {

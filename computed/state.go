@@ -18,6 +18,9 @@ type State struct {
 	attribute *Attribute
 	rows      Rows
 	total     summary
+	saved     Span // that the stored summary covers
+	period    Span // of a calendar window: the one that was asked for last
+	held      held
 	dirty     bool
 }
 
@@ -30,7 +33,10 @@ func (a *Attribute) Open(rows Rows) (*State, error) {
 		return nil, fmt.Errorf("opening computed attribute %q: %w", a.def.Name, err)
 	}
 	if found != nil {
-		s.total = *found
+		s.total, s.saved = *found, found.span
+	}
+	if s.total.rows == 0 {
+		s.held.empty()
 	}
 	return s, nil
 }
@@ -49,15 +55,28 @@ func (s *State) Save() error {
 	if !s.dirty {
 		return nil
 	}
-	s.dirty = false
-	return s.rows.Put(part(nil).key(spaceSummary), appendSummary(nil, &s.total))
+	s.dirty, s.saved = false, s.total.span
+	return s.rows.Put([]byte{spaceSummary}, appendSummary(make([]byte, 0, 64), &s.total))
 }
 
 // Span is which events the state covers.
 func (s *State) Span() Span { return s.total.span }
 
 // Ready reports whether the state covers what counts at now, so that it may be folded.
-func (s *State) Ready(now int64) bool { return s.total.span == s.attribute.window.span(now) }
+func (s *State) Ready(now int64) bool { return s.total.span == s.target(now) }
+
+// target is which instants count at now. Periods of the calendar, which are slow to find, are asked
+// for again and again: an instant lies in one.
+func (s *State) target(now int64) Span {
+	w := s.attribute.window
+	if w.kind == lifetime || w.kind == rolling {
+		return w.span(now)
+	}
+	if !s.period.Contains(now) {
+		s.period = w.span(now)
+	}
+	return s.period
+}
 
 // Counts is how many events the state is made of, folded ones included.
 func (s *State) Counts() int64 { return s.total.count }
@@ -70,24 +89,37 @@ func (s *State) Insert(e *Event) (Reading, error) {
 
 // Take is Insert of an event that has been read already, by [Attribute.Read].
 func (s *State) Take(e *Event, r Reading) error {
-	if !r.Counts || !s.total.span.Contains(e.Time) {
+	if !r.Counts || !s.covers(e.Time) {
 		return nil
 	}
-	return s.add(s.attribute.share(e, r))
+	c := s.attribute.share(e, r)
+	return s.add(&c)
+}
+
+// covers reports whether a change at t is one of the state. Where it is not, but would be one of
+// the stored span, which may lie behind, that is written again.
+func (s *State) covers(t int64) bool {
+	if s.total.span.Contains(t) {
+		return true
+	}
+	s.dirty = s.dirty || s.saved.Contains(t)
+	return false
 }
 
 // Delete takes back an event that was stored and is no more, just as it was given to Insert.
 func (s *State) Delete(e *Event) (Reading, error) {
 	r := s.attribute.Read(e)
-	if !r.Counts || !s.total.span.Contains(e.Time) {
+	if !r.Counts || !s.covers(e.Time) {
 		return r, nil
 	}
-	return r, s.remove(s.attribute.share(e, r))
+	c := s.attribute.share(e, r)
+	return r, s.remove(&c)
 }
 
 // Drop forgets everything, folded days included.
 func (s *State) Drop() error {
-	s.total, s.dirty = summary{}, false
+	s.total, s.saved, s.dirty = summary{}, Span{}, false
+	s.held.empty()
 	return s.rows.Clear([]byte{0}, []byte{0xff})
 }
 
@@ -123,46 +155,62 @@ func (s *State) remove(c *share) error {
 
 // grow adds n events to a row of a part's index, and says whether it is a new one.
 func (s *State) grow(p part, c *share, n int64) (created bool, err error) {
-	key := append(p.key(spaceIndex), c.key...)
-	if s.attribute.index == byTime {
-		return true, s.rows.Put(key, c.value)
+	whole := len(p) == 0
+	key, value := c.row, c.value
+	if !whole {
+		key = append(p.key(spaceIndex), c.key...)
 	}
-	raw, err := s.rows.Get(key)
-	if err != nil {
-		return false, err
+	created = true
+	if s.attribute.index == byValue {
+		raw, err := s.rowOf(p, c.key, key)
+		if err != nil {
+			return false, err
+		}
+		had := int64(0)
+		if created = raw == nil; !created {
+			if had, err = readCount(raw); err != nil {
+				return false, err
+			}
+		}
+		value = appendCount(nil, had+n)
 	}
-	if raw == nil {
-		return true, s.rows.Put(key, appendCount(nil, n))
+	if whole {
+		s.holdRow(c.key, value)
 	}
-	had, err := readCount(raw)
-	if err != nil {
-		return false, err
+	return created, s.rows.Put(key, value)
+}
+
+// rowOf is the value of a row of a part's index, nil where there is none. stored is its whole key.
+func (s *State) rowOf(p part, key, stored []byte) ([]byte, error) {
+	if len(p) == 0 {
+		return s.lookUp(key)
 	}
-	return false, s.rows.Put(key, appendCount(nil, had+n))
+	return s.rows.Get(stored)
 }
 
 // shrink takes n events out of a row of the whole.
 func (s *State) shrink(rowKey []byte, n int64) error {
 	s.dirty = true
-	key := append(part(nil).key(spaceIndex), rowKey...)
-	if s.attribute.index == byTime {
-		s.total.rows--
-		return s.rows.Put(key, nil)
-	}
-	raw, err := s.rows.Get(key)
-	if err != nil {
-		return err
-	}
-	had, err := readCount(raw)
-	if err != nil || had < n {
-		return fmt.Errorf("taking %d of %d events out of computed attribute %q: %w", n, had,
-			s.attribute.def.Name, errRow)
+	had := n
+	if s.attribute.index == byValue {
+		raw, err := s.lookUp(rowKey)
+		if err != nil {
+			return err
+		}
+		had, err = readCount(raw)
+		if err != nil || had < n {
+			return fmt.Errorf("taking %d of %d events out of computed attribute %q: %w", n, had,
+				s.attribute.def.Name, errRow)
+		}
 	}
 	if had > n {
-		return s.rows.Put(key, appendCount(nil, had-n))
+		value := appendCount(nil, had-n)
+		s.holdRow(rowKey, value)
+		return s.rows.Put(indexKey(rowKey), value)
 	}
 	s.total.rows--
-	return s.rows.Put(key, nil)
+	s.releaseRow(rowKey)
+	return s.rows.Put(indexKey(rowKey), nil)
 }
 
 // restart makes the state one of no events, about to cover a span from its beginning.
@@ -170,6 +218,7 @@ func (s *State) restart(at Span) error {
 	s.dirty = true
 	s.total.count, s.total.rows, s.total.sum = 0, 0, apd.Decimal{}
 	s.total.span = Span{at.From, at.From}
+	s.held.empty()
 	if s.attribute.index == noIndex {
 		return nil
 	}

@@ -29,6 +29,9 @@ func usable(v profile.Value, t *Type) (profile.Value, bool) {
 	case profile.KindString, profile.KindBytes:
 		return v, len(v.AsText()) <= MaxValueBytes
 	case profile.KindDecimal:
+		if _, ok := smallUnscaled(v.AsText(), t.Scale); ok {
+			return v, true // it is written as it should be
+		}
 		n, ok := unscaled(v.AsText(), t.Scale)
 		if !ok {
 			return v, false

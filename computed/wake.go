@@ -18,7 +18,7 @@ func (s *State) Wake(now int64, events Events, limit int) (int64, error) {
 	}
 	if w.kind != rolling {
 		if s.total.count > 0 || next != Never {
-			return w.span(now).To, nil
+			return s.target(now).To, nil
 		}
 		return Never, nil
 	}
@@ -54,12 +54,17 @@ func (s *State) first(over Span, events Events, limit int) (int64, error) {
 // by coming into the window or leaving it. A caller that keeps the least of these and of
 // [State.Wake] need not ask for Wake again after each event.
 func (a *Attribute) Touches(t, now int64) int64 {
-	w := a.window
+	return (&State{attribute: a}).Touches(t, now)
+}
+
+// Touches is that of the attribute.
+func (s *State) Touches(t, now int64) int64 {
+	w := s.attribute.window
 	switch {
 	case w.kind == lifetime:
 		return Never
 	case w.kind != rolling:
-		if span := w.span(now); t >= span.From {
+		if span := s.target(now); t >= span.From {
 			return span.To
 		}
 		return Never

@@ -177,9 +177,12 @@ type ComputedValue struct {
 	Name string
 	computed.Result
 	Output *computed.Type // of the value
+	// CatchingUp says that more events than one commit looks at are entering or leaving the window:
+	// the value is neither that of before nor that of now, and a record with that of now follows.
+	CatchingUp bool
 }
 
-// Flags are what is to be known of a value besides: truncated, overflow.
+// Flags are what is to be known of a value besides: truncated, overflow, catching_up.
 func (v *ComputedValue) Flags() []string {
 	var flags []string
 	if v.Truncated {
@@ -188,6 +191,9 @@ func (v *ComputedValue) Flags() []string {
 	if v.Overflow {
 		flags = append(flags, "overflow")
 	}
+	if v.CatchingUp {
+		flags = append(flags, "catching_up")
+	}
 	return flags
 }
 
@@ -195,26 +201,40 @@ func (v *ComputedValue) Flags() []string {
 type folding struct {
 	shown  []*tracked
 	states [][]*computed.State // alongside shown
+	late   []bool              // alongside shown: some state is not of now
 	out    Computed
 }
 
 func newFolding(shown []*tracked) *folding {
-	return &folding{shown: shown, states: make([][]*computed.State, len(shown))}
+	f := &folding{shown: shown, states: make([][]*computed.State, len(shown)),
+		late: make([]bool, len(shown))}
+	room := make([]*computed.State, len(shown)) // for one member, as most have
+	for i := range f.states {
+		f.states[i] = room[i : i : i+1]
+	}
+	return f
 }
 
-func (f *folding) add(i int, s *computed.State) {
+// add takes in what an attribute keeps of a member. ready says that it was moved to now.
+func (f *folding) add(i int, s *computed.State, ready bool) {
 	f.states[i] = append(f.states[i], s)
+	f.late[i] = f.late[i] || !ready
 	f.out.Outlives = f.out.Outlives || f.shown[i].Lifetime() && s.Counts() > 0
 }
 
-// result folds the states, which were moved to now.
+// result folds the states.
 func (f *folding) result(now int64) (*Computed, error) {
+	f.out.Values = make([]ComputedValue, len(f.shown))
 	for i, t := range f.shown {
-		r, err := t.Fold(f.states[i], now)
+		fold := t.Fold
+		if f.late[i] {
+			fold = t.FoldUnfinished
+		}
+		r, err := fold(f.states[i], now)
 		if err != nil {
 			return nil, err
 		}
-		f.out.Values = append(f.out.Values, ComputedValue{t.Name(), r, t.Output()})
+		f.out.Values[i] = ComputedValue{t.Name(), r, t.Output(), f.late[i]}
 	}
 	return &f.out, nil
 }
@@ -229,14 +249,13 @@ func (t *tracked) hears(datasets []string) bool {
 	return false
 }
 
-// moveLimit is how many events one call of a move looks at. Where a value is needed at once, it is
-// called again until it is done.
-const moveLimit = 10_000
+// moveStep is how many events one call of a move looks at that is called again until it is done.
+const moveStep = 10_000
 
 // moveAll moves a state to now, however many events it passes.
 func moveAll(s *computed.State, now int64, events computed.Events) error {
 	for {
-		done, err := s.Move(now, events, moveLimit)
+		done, err := s.Move(now, events, moveStep)
 		if done || err != nil {
 			return err
 		}

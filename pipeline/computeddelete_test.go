@@ -108,3 +108,54 @@ func (w *world) events(text string) int {
 	}))
 	return n
 }
+
+// TestComputedDeleteOfAnExpiredEvent: by its id it is not found any more, which is counted once; by
+// identity and day it is.
+func TestComputedDeleteOfAnExpiredEvent(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		addOrders(t)(m)
+		m.Dataset("orders").Retention = 3 * time.Hour
+		define(t, m, computed.Definition{Name: "life", Datasets: []string{"orders"},
+			Function: computed.Count, Window: "lifetime"})
+	})
+	defer func() { w.close() }()
+	order := func(id, op string) {
+		w.send(pipeline.TopicPartition{Topic: "orders"}, pipeline.Record{
+			Headers: []pipeline.Header{{Key: pipeline.HeaderOperation, Value: []byte(op)}},
+			Value:   fmt.Appendf(nil, `{"order":%q,"crm":"1"}`, id)})
+		w.drain()
+	}
+	missed := func() uint64 { return w.shard.Stats().Figures().ComputedDeletesMissed["orders"] }
+	w.send(pipeline.TopicPartition{Topic: "crm"}, pipeline.Record{
+		Value: []byte(`{"id":"1","name":"Ann"}`)})
+	order("a", "insert")
+	order("b", "insert")
+	day := w.now.Truncate(24 * time.Hour)
+	w.now = w.now.Add(time.Second)
+	order("b", "delete") // is stored
+	w.wantComputed(`{"life":1}`)
+	w.now = w.now.Add(5 * time.Hour)
+	w.tellWork()
+	order("b", "delete") // was deleted before
+	order("c", "delete") // never was
+	if n := missed(); n != 0 {
+		t.Errorf("%d deletes missed an event that was there or is not known", n)
+	}
+	order("a", "delete")
+	order("a", "delete")
+	if n := missed(); n != 1 {
+		t.Errorf("%d deletes missed an event, want 1", n)
+	}
+	w.wantComputed(`{"life":1}`)
+	w.control(`{"id":"x","op":"delete_events","dataset":"orders","identities":["crm:1"],`+
+		`"from":%q,"until":%q}`, day.Format(time.RFC3339),
+		day.Add(24*time.Hour).Format(time.RFC3339))
+	w.drain()
+	w.tellWork()
+	w.wantComputed(`{"life":0}`)
+	row, err := w.store.Reader().Applied("x")
+	w.must(err)
+	if row.Days != 1 {
+		t.Errorf("%d folded days were removed, want 1", row.Days)
+	}
+}

@@ -267,7 +267,7 @@ func (sh *Shard) build(key personKey, t *tracked, until int) (done bool, err err
 	if err != nil {
 		return false, err
 	}
-	if cp.states[t.number] == nil && !listed(&cp.head, t.number) {
+	if cp.find(t.number) == nil {
 		p, err := s.person(key.class, key.id)
 		if err != nil || !t.hears(p.row.Events) {
 			return err == nil, err
@@ -342,8 +342,11 @@ func (sh *Shard) backfillClear(c *computedClass, at []byte, limit int) (next []b
 		if err != nil {
 			return nil, err
 		}
-		for _, number := range slices.DeleteFunc(slices.Clone(cp.head.Numbers), stays) {
-			if err := sh.dropState(cp, number); err != nil {
+		for _, one := range slices.Clone(cp.states) {
+			if stays(one.number) {
+				continue
+			}
+			if err := sh.dropState(cp, one.number); err != nil {
 				return nil, err
 			}
 		}

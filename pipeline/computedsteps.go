@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"maps"
 	"math"
 	"slices"
 
@@ -16,9 +15,10 @@ import (
 // computedInsert takes in an event that is stored.
 func (sh *Shard) computedInsert(p *person, ref store.EventRef, row *store.Event,
 	why cause) error {
+	now := sh.state.computed.now
 	return sh.eachReading(p, ref, row, why, func(one *computedState, r eventReading) error {
-		at := r.tracked.Touches(ref.Time, sh.state.computed.now)
-		sh.state.wake(r.person, at)
+		one.Skip(now, one.wake) // or else it would be taken in when it is moved, at a greater cost
+		r.person.wakeAt(one, min(one.wake, one.Touches(ref.Time, now)))
 		return one.Take(r.event, r.Reading)
 	})
 }
@@ -32,24 +32,10 @@ func (sh *Shard) computedDelete(p *person, ref store.EventRef, row *store.Event,
 	})
 }
 
-// computedExpire lets go of an event whose retention ends. Lifetime attributes go on counting it.
-// Call it before the event is taken out of the store.
+// computedExpire lets go of an event whose retention ends. Lifetime attributes go on counting it;
+// of others, whose windows are no longer than that, it has left or is about to.
 func (sh *Shard) computedExpire(p *person, ref store.EventRef, row *store.Event) error {
-	w := sh.state.computed
 	return sh.eachReading(p, ref, row, cause{}, func(one *computedState, r eventReading) error {
-		if !r.tracked.Lifetime() {
-			for done := false; !done; {
-				var err error
-				if done, err = sh.state.move(r.person, one, moveLimit); err != nil {
-					return err
-				}
-			}
-			if r.tracked.Window(w.now).Contains(ref.Time) {
-				_, err := one.Delete(r.event)
-				return err
-			}
-			return nil
-		}
 		_, err := one.Expire(r.event)
 		return err
 	})
@@ -65,10 +51,8 @@ type computedRemoved struct {
 // and including another, by [computed.Day].
 func (sh *Shard) computedDays(p *person, dataset string, from, to int64, why cause) (
 	removed computedRemoved, err error) {
-	err = sh.eachListed(p, func(cp *computedPerson, t *tracked, one *computedState) error {
-		if !t.Lifetime() {
-			return nil
-		}
+	folds := func(t *tracked, _ *computedState) bool { return t.Lifetime() }
+	err = sh.eachKept(p, folds, func(cp *computedPerson, one *computedState) error {
 		r, err := one.RemoveDays(dataset, from, to)
 		if r.Days > 0 {
 			sh.state.touchComputed(cp)
@@ -118,13 +102,11 @@ func (sh *Shard) computedDrop(p *person, why cause) error {
 	if err != nil {
 		return err
 	}
-	for _, number := range slices.Concat(cp.head.Numbers, slices.Sorted(maps.Keys(cp.states))) {
-		if err := sh.dropState(cp, number); err != nil {
+	for len(cp.states) > 0 {
+		if err := sh.dropState(cp, cp.states[0].number); err != nil {
 			return err
 		}
 	}
-	cp.head.Wake, cp.fresh = computed.Never, true
-	sh.state.touchComputed(cp)
 	sh.markDirty(p, why)
 	return nil
 }
@@ -132,16 +114,17 @@ func (sh *Shard) computedDrop(p *person, why cause) error {
 // dropState forgets what an attribute keeps of an identity.
 func (sh *Shard) dropState(cp *computedPerson, number uint16) error {
 	rows, err := sh.state.reader.Computed(store.ComputedRef{Class: cp.key.class,
-		Identity: cp.key.id, Number: number})
+		Identity: cp.key.id, Number: number}, nil)
 	if err == nil {
 		err = rows.Clear([]byte{0}, []byte{math.MaxUint8})
 	}
 	if err != nil {
 		return err
 	}
-	delete(cp.states, number)
-	cp.gone = append(cp.gone, goneRows{number, rows})
-	cp.unlist(number)
+	if at, found := cp.place(number); found {
+		cp.states = slices.Delete(cp.states, at, at+1)
+	}
+	cp.gone, cp.fresh = append(cp.gone, rows), true
 	sh.state.touchComputed(cp)
 	return nil
 }
@@ -166,6 +149,7 @@ func (sh *Shard) eachReading(p *person, ref store.EventRef, row *store.Event, wh
 	if len(hearing) == 0 {
 		return nil
 	}
+	var cp *computedPerson
 	event := eventOf(ref, row)
 	for _, t := range hearing {
 		r := t.Read(event)
@@ -173,28 +157,31 @@ func (sh *Shard) eachReading(p *person, ref store.EventRef, row *store.Event, wh
 		if !r.Counts {
 			continue
 		}
-		cp, err := sh.state.computedPerson(p.key)
-		if err != nil {
-			return err
+		if cp == nil {
+			var err error
+			if cp, err = sh.state.computedPerson(p.key); err != nil {
+				return err
+			}
+			sh.state.touchComputed(cp)
 		}
 		one, err := sh.state.open(cp, t)
 		if err != nil {
 			return err
 		}
-		sh.state.touchComputed(cp)
 		if err := change(one, eventReading{r, t, cp, event}); err != nil {
 			return err
 		}
-		if why.pos.Topic != "" {
-			sh.markDirty(p, why)
-		}
+	}
+	if cp != nil && why.pos.Topic != "" {
+		sh.markDirty(p, why)
 	}
 	return nil
 }
 
-// eachListed calls fn with each state that lies in the store.
-func (sh *Shard) eachListed(p *person,
-	fn func(*computedPerson, *tracked, *computedState) error) error {
+// eachKept calls fn with the state, open, of each attribute that keeps something of an identity and
+// is wanted.
+func (sh *Shard) eachKept(p *person, want func(*tracked, *computedState) bool,
+	fn func(*computedPerson, *computedState) error) error {
 	w := sh.state.computed
 	if w == nil || w.classes[p.key.class] == nil {
 		return nil
@@ -204,21 +191,23 @@ func (sh *Shard) eachListed(p *person,
 		return err
 	}
 	for _, t := range w.classes[p.key.class].kept {
-		if cp.states[t.number] == nil && !listed(&cp.head, t.number) {
+		one := cp.find(t.number)
+		if one == nil || !want(t, one) {
 			continue
 		}
-		one, err := sh.state.open(cp, t)
-		if err != nil {
+		if one, err = sh.state.open(cp, t); err != nil {
 			return err
 		}
-		if err := fn(cp, t, one); err != nil {
+		if err := fn(cp, one); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fireComputed moves what an identity keeps to now, and has its profile settled.
+// fireComputed moves what an identity keeps to now, and has its profile settled. Where more events
+// enter or leave than one commit looks at, the timer stays, and the profile is settled when the
+// last of them are through.
 func (sh *Shard) fireComputed(t store.Timer) error {
 	class, id, err := sh.state.reader.CutComputedTimer(t)
 	if err != nil {
@@ -232,21 +221,26 @@ func (sh *Shard) fireComputed(t store.Timer) error {
 	if err != nil || cp.timer != t.At {
 		return err
 	}
-	cp.timer, cp.head.Wake, cp.fresh = computed.Never, computed.Never, true
+	cp.timer, cp.fresh = computed.Never, true
 	sh.state.touchComputed(cp)
-	err = sh.eachListed(p, func(cp *computedPerson, t *tracked, one *computedState) error {
-		for done := false; !done; {
-			var err error
-			if done, err = sh.state.move(cp, one, moveLimit); err != nil {
-				return err
-			}
-		}
-		at, err := one.Wake(sh.state.computed.now, workingEvents{sh.state, cp}, moveLimit)
-		sh.state.wake(cp, at)
+	w, finished := sh.state.computed, true
+	due := func(_ *tracked, one *computedState) bool { return one.wake <= w.now }
+	err = sh.eachKept(p, due, func(cp *computedPerson, one *computedState) error {
+		done, err := sh.state.move(cp, one, cp.left(w))
+		finished = finished && done
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if !finished {
+		sh.counts.unfinished++
+		return nil
+	}
+	for _, one := range cp.states { // those of attributes that are gone are to be cleared
+		if one.wake <= w.now {
+			one.wake = computed.Never
+		}
 	}
 	sh.markDirty(p, cause{time: math.MinInt64, dataset: ControlName})
 	return nil

@@ -14,7 +14,7 @@ func (c *Computed) append(b []byte) []byte {
 	flagged, first := false, true
 	for i := range c.Values {
 		v := &c.Values[i]
-		flagged = flagged || v.Truncated || v.Overflow
+		flagged = flagged || v.Truncated || v.Overflow || v.CatchingUp
 		if v.Value.IsNull() {
 			continue
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"iter"
+	"math"
 
 	"selfsame/computed"
 	"selfsame/profile"
@@ -54,32 +55,35 @@ func (v *computedView) fold(members []profile.Identity) (*Computed, error) {
 			head = &store.ComputedHead{}
 		}
 		for i, t := range v.shown {
-			if !listed(head, t.number) && (row == nil || !t.hears(row.Events)) {
+			kept := head.Find(t.number)
+			if kept == nil && (row == nil || !t.hears(row.Events)) {
 				continue
 			}
-			s, err := v.state(id, t)
+			s, err := v.state(id, t, kept)
 			if err != nil {
 				return nil, err
 			}
-			f.add(i, s)
+			f.add(i, s, true)
 		}
 	}
 	return f.result(v.now)
 }
 
-// state opens what an attribute keeps of an identity, and moves it.
-func (v *computedView) state(id profile.Identity, t *tracked) (*computed.State, error) {
-	var rows computed.Rows = store.EmptyComputedRows()
-	if t.number != 0 {
+// state opens what an attribute keeps of an identity, nil: nothing, and moves it.
+func (v *computedView) state(id profile.Identity, t *tracked, kept *store.ComputedSummary) (
+	*computed.State, error) {
+	rows, wake := store.EmptyComputedRows(), int64(math.MinInt64)
+	if kept != nil {
 		var err error
 		ref := store.ComputedRef{Class: v.class, Identity: id, Number: t.number}
-		if rows, err = v.reader.Computed(ref); err != nil {
+		if rows, err = v.reader.Computed(ref, kept.Summary); err != nil {
 			return nil, err
 		}
+		wake = kept.Wake
 	}
 	s, err := t.Open(rows)
-	if err != nil {
-		return nil, err
+	if err != nil || s.Skip(v.now, wake) {
+		return s, err
 	}
 	return s, moveAll(s, v.now, storedEvents{v.reader, v.class, id})
 }

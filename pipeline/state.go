@@ -291,7 +291,9 @@ func (s *state) setEvent(ref store.EventRef, row *store.Event) {
 		s.mine[key] = append(s.mine[key], ref)
 	}
 	s.setEvents[ref] = row
-	s.timed(key, ref.Time, row != nil)
+	if row != nil {
+		s.timed(key, ref.Time)
+	}
 }
 
 // decided returns what was last decided about a merged profile.
@@ -401,5 +403,6 @@ func (s *state) turn() {
 	s.profiles.turn()
 	if s.computed != nil {
 		s.computed.people.turn()
+		s.computed.last = nil
 	}
 }

@@ -1,9 +1,9 @@
 package pipeline
 
 import (
+	"bytes"
 	"cmp"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 
@@ -22,7 +22,9 @@ type computedWork struct {
 	// Of the commit under way.
 	now     int64
 	version uint64
-	looked  int // events that moves have looked at
+	looked  int             // events that moves have looked at
+	last    *computedPerson // asked for; most are asked for several times running
+	head    store.ComputedHead
 	dirty   []*computedPerson
 	changed []*computedClass
 }
@@ -93,59 +95,95 @@ func (w *computedWork) showing(c *computedClass) []*tracked {
 // computedPerson is what computed attributes keep of an identity.
 type computedPerson struct {
 	key    personKey
-	head   store.ComputedHead
-	timer  int64 // that the store has for it; computed.Never without one
-	states map[uint16]*computedState
-	times  *eventTimes // of all its events; nil where they are not known
-	asked  bool        // for times
-	gone   []goneRows  // of states that were dropped in this commit
-	dirty  bool
+	timer  int64            // that the store has for it; computed.Never without one
+	states []*computedState // in order of number
+	gone   []*store.ComputedRows
+	dirty  bool // it is among those that the commit looks at when it is written
 	fresh  bool // the head has to be written
+
+	last   int64  // no event of the identity is later, where dated says so
+	dated  bool   // last is known
+	looked int    // events that moves have looked at, in the commit of version
+	of     uint64 // that version
 }
 
-// computedState is an open state.
+// computedState is what an attribute keeps of an identity. Most are left closed, as they lie in the
+// head.
 type computedState struct {
-	*computed.State
-	rows *store.ComputedRows
+	*computed.State                     // nil: closed
+	rows            *store.ComputedRows // of an open one
+	number          uint16
+	wake            int64  // before it the value changes by events only
+	summary         []byte // as stored; nil: it is not stored
 }
 
-// goneRows are the rows of a state that was dropped.
-type goneRows struct {
-	number uint16
-	rows   *store.ComputedRows
+// Bounds of what one commit does to the states of one identity: what is left is done by the next
+// ones. A commit does at least a little for each state, so that few profiles are caught at it.
+const (
+	moveLimit = 5_000 // events that moves look at, of all states together
+	moveLeast = 100   // of each state, whatever the others did
+	wakeLimit = 1_000 // events that are looked at to find out when a state changes next
+)
+
+// find returns what an attribute keeps, nil where that is nothing.
+func (cp *computedPerson) find(number uint16) *computedState {
+	if at, found := cp.place(number); found {
+		return cp.states[at]
+	}
+	return nil
 }
 
-func listed(head *store.ComputedHead, number uint16) bool {
-	_, found := slices.BinarySearch(head.Numbers, number)
-	return found
+func (cp *computedPerson) place(number uint16) (at int, found bool) {
+	// Where no definition was ever changed, they are numbered one after the other.
+	if at = int(number) - 1; at < len(cp.states) && cp.states[at].number == number {
+		return at, true
+	}
+	return slices.BinarySearchFunc(cp.states, number, func(one *computedState, n uint16) int {
+		return cmp.Compare(one.number, n)
+	})
+}
+
+// left is how many events a move of a state of the identity may look at in this commit.
+func (cp *computedPerson) left(w *computedWork) int {
+	if cp.of != w.version {
+		cp.of, cp.looked = w.version, 0
+	}
+	return max(moveLeast, moveLimit-cp.looked)
 }
 
 // computedPerson returns what is kept of an identity.
 func (s *state) computedPerson(key personKey) (*computedPerson, error) {
 	w := s.computed
-	if cp := w.people.get(key); cp != nil {
-		return cp, nil
+	if w.last != nil && w.last.key == key {
+		return w.last, nil
 	}
-	cp := &computedPerson{key: key, head: store.ComputedHead{Wake: computed.Never},
-		states: map[uint16]*computedState{}}
-	if s.isNew(key.class, key.id) {
-		cp.times = &eventTimes{}
-		for _, ref := range s.mine[key] {
-			if s.setEvents[ref] != nil {
-				cp.times.insert(ref.Time)
-			}
-		}
-	} else {
-		head, err := s.reader.ComputedHead(key.class, key.id)
-		if err != nil {
+	cp := w.people.get(key)
+	if cp == nil {
+		var err error
+		if cp, err = s.readComputedPerson(key); err != nil {
 			return nil, err
 		}
-		if head != nil {
-			cp.head = *head
-		}
+		w.people.put(key, cp)
 	}
-	cp.timer = cp.head.Wake
-	w.people.put(key, cp)
+	w.last = cp
+	return cp, nil
+}
+
+func (s *state) readComputedPerson(key personKey) (*computedPerson, error) {
+	cp := &computedPerson{key: key, timer: computed.Never}
+	if s.isNew(key.class, key.id) {
+		return cp, nil
+	}
+	head, err := s.reader.ComputedHead(key.class, key.id)
+	if err != nil || head == nil {
+		return cp, err
+	}
+	for i := range head.Attributes {
+		a := &head.Attributes[i]
+		cp.states = append(cp.states,
+			&computedState{number: a.Number, wake: a.Wake, summary: a.Summary})
+	}
+	cp.timer = head.Wake()
 	return cp, nil
 }
 
@@ -157,77 +195,73 @@ func (s *state) touchComputed(cp *computedPerson) {
 	}
 }
 
-// wake sees to it that an identity is looked at again at a time.
-func (s *state) wake(cp *computedPerson, at int64) {
-	if at < cp.head.Wake {
-		cp.head.Wake, cp.fresh = at, true
-		s.touchComputed(cp)
-	}
-}
-
 // open opens what an attribute keeps of an identity.
 func (s *state) open(cp *computedPerson, t *tracked) (*computedState, error) {
-	if one := cp.states[t.number]; one != nil {
-		return one, nil
+	at, found := cp.place(t.number)
+	if found && cp.states[at].State != nil {
+		return cp.states[at], nil
 	}
-	read := s.reader.NewComputed
-	if listed(&cp.head, t.number) {
-		read = s.reader.Computed
+	one := &computedState{number: t.number, wake: computed.Never}
+	if found {
+		one = cp.states[at]
 	}
-	rows, err := read(store.ComputedRef{Class: cp.key.class, Identity: cp.key.id,
-		Number: t.number})
+	ref := store.ComputedRef{Class: cp.key.class, Identity: cp.key.id, Number: t.number}
+	rows, err := s.reader.NewComputed(ref)
+	if one.summary != nil {
+		rows, err = s.reader.Computed(ref, one.summary)
+	}
 	if err != nil {
 		return nil, err
 	}
-	opened, err := t.Open(rows)
-	if err != nil {
+	if one.State, err = t.Open(rows); err != nil {
 		return nil, err
 	}
-	one := &computedState{State: opened, rows: rows}
-	cp.states[t.number] = one
+	one.rows = rows
+	if !found {
+		cp.states = slices.Insert(cp.states, at, one)
+	}
 	return one, nil
 }
 
-// ready opens what an attribute keeps of an identity, moved to now; nil where that is nothing.
-func (s *state) ready(cp *computedPerson, t *tracked) (*computedState, error) {
-	if cp.states[t.number] == nil && !listed(&cp.head, t.number) {
-		p, err := s.person(cp.key.class, cp.key.id)
-		if err != nil || !t.hears(p.row.Events) {
-			return nil, err
-		}
+// ready opens what an attribute keeps of an identity and moves it to now, as far as one commit may;
+// nil where it keeps nothing.
+func (s *state) ready(cp *computedPerson, p *person, t *tracked) (one *computedState, done bool,
+	err error) {
+	if cp.find(t.number) == nil && !t.hears(p.row.Events) {
+		return nil, true, nil
 	}
-	one, err := s.open(cp, t)
-	if err != nil {
-		return nil, err
+	if one, err = s.open(cp, t); err != nil {
+		return nil, false, err
 	}
-	for {
-		done, err := s.move(cp, one, moveLimit)
-		if done || err != nil {
-			return one, err
-		}
-	}
+	done, err = s.move(cp, one, cp.left(s.computed))
+	return one, done, err
 }
 
-// move moves a state towards now, past some limit of events. One that is new, or was moved back,
-// is woken when it changes next.
+// move moves a state towards now, past some limit of events. One that is not there yet is due at
+// once.
 func (s *state) move(cp *computedPerson, one *computedState, limit int) (done bool, err error) {
 	w := s.computed
-	before := one.Span()
-	if one.Ready(w.now) {
+	if one.Skip(w.now, one.wake) {
 		return true, nil
 	}
+	s.touchComputed(cp)
 	events := workingEvents{s, cp}
 	if done, err = one.Move(w.now, events, limit); err != nil {
 		return false, err
 	}
-	s.touchComputed(cp)
-	if after := one.Span(); !done || !before.Empty() && after.From >= before.From &&
-		after.To >= before.To {
-		return done, nil
+	at := min(one.wake, w.now)
+	if done {
+		if at, err = one.Wake(w.now, events, wakeLimit); err != nil {
+			return false, err
+		}
 	}
-	at, err := one.Wake(w.now, events, moveLimit)
-	s.wake(cp, at)
-	return true, err
+	cp.wakeAt(one, at)
+	return done, nil
+}
+
+func (cp *computedPerson) wakeAt(one *computedState, at int64) {
+	cp.fresh = cp.fresh || one.wake != at
+	one.wake = at
 }
 
 // computedOf implements rows on the working set.
@@ -245,13 +279,17 @@ func (s *state) computedOf(class string, members []profile.Identity) (*Computed,
 		if err != nil {
 			return nil, err
 		}
+		p, err := s.person(class, id)
+		if err != nil {
+			return nil, err
+		}
 		for i, t := range shown {
-			one, err := s.ready(cp, t)
+			one, done, err := s.ready(cp, p, t)
 			if err != nil {
 				return nil, err
 			}
 			if one != nil {
-				f.add(i, one.State)
+				f.add(i, one.State, done)
 			}
 		}
 	}
@@ -280,33 +318,44 @@ func (s *state) writeComputed(b *store.Batch) error {
 func (s *state) writeComputedPerson(b *store.Batch, cp *computedPerson) error {
 	cp.dirty = false
 	for _, old := range cp.gone {
-		b.SetComputed(old.rows)
+		b.SetComputed(old)
 	}
 	cp.gone = nil
-	for _, number := range slices.Sorted(maps.Keys(cp.states)) {
-		one := cp.states[number]
+	for _, one := range cp.states {
+		if one.State == nil {
+			continue
+		}
 		if err := one.Save(); err != nil {
 			return err
 		}
-		if one.rows.Changed() && b.SetComputed(one.rows) {
-			cp.list(number)
+		if one.rows.Changed() {
+			b.SetComputed(one.rows)
+		}
+		if now := one.rows.Summary(); !bytes.Equal(now, one.summary) {
+			one.summary, cp.fresh = now, true
 		}
 	}
-	if cp.timer != cp.head.Wake {
-		if err := s.setWake(cp); err != nil {
-			return err
+	if !cp.fresh {
+		return nil
+	}
+	cp.fresh = false
+	head := &s.computed.head
+	head.Attributes = head.Attributes[:0]
+	for _, one := range cp.states {
+		if one.summary != nil {
+			head.Attributes = append(head.Attributes, store.ComputedSummary{Number: one.number,
+				Wake: one.wake, Summary: one.summary})
 		}
-		cp.timer, cp.fresh = cp.head.Wake, true
 	}
-	if cp.fresh {
-		b.SetComputedHead(cp.key.class, cp.key.id, &cp.head)
-		cp.fresh = false
-	}
-	return nil
+	b.SetComputedHead(cp.key.class, cp.key.id, head)
+	return s.setWake(cp, head.Wake())
 }
 
 // setWake replaces the timer of an identity.
-func (s *state) setWake(cp *computedPerson) error {
+func (s *state) setWake(cp *computedPerson, at int64) error {
+	if cp.timer == at {
+		return nil
+	}
 	class, id, timers := cp.key.class, cp.key.id, s.computed.timers
 	if cp.timer != computed.Never {
 		old, err := s.reader.ComputedTimer(class, id, cp.timer)
@@ -315,24 +364,13 @@ func (s *state) setWake(cp *computedPerson) error {
 		}
 		timers.gone = append(timers.gone, old)
 	}
-	if cp.head.Wake == computed.Never {
+	cp.timer = at
+	if at == computed.Never {
 		return nil
 	}
-	next, err := s.reader.ComputedTimer(class, id, cp.head.Wake)
+	next, err := s.reader.ComputedTimer(class, id, at)
 	timers.set = append(timers.set, next)
 	return err
-}
-
-func (cp *computedPerson) list(number uint16) {
-	if at, found := slices.BinarySearch(cp.head.Numbers, number); !found {
-		cp.head.Numbers, cp.fresh = slices.Insert(cp.head.Numbers, at, number), true
-	}
-}
-
-func (cp *computedPerson) unlist(number uint16) {
-	if at, found := slices.BinarySearch(cp.head.Numbers, number); found {
-		cp.head.Numbers, cp.fresh = slices.Delete(cp.head.Numbers, at, at+1), true
-	}
 }
 
 // workingEvents are the events of an identity, those of the commit under way included.
@@ -344,15 +382,12 @@ type workingEvents struct {
 // Within implements computed.Events.
 func (e workingEvents) Within(span computed.Span) iter.Seq2[*computed.Event, error] {
 	return func(yield func(*computed.Event, error) bool) {
-		there, err := e.state.countWithin(e.person, span)
-		if err != nil {
-			yield(nil, err)
-		}
-		if err != nil || there == 0 {
+		none, err := e.state.noneAfter(e.person, span.From)
+		if err == nil && none {
 			return
 		}
 		w := walk{events: e, mine: e.mine(span), yield: yield}
-		if there != len(w.mine) { // or else the store need not be asked
+		if err == nil {
 			err = w.stored(span)
 		}
 		if err != nil {
@@ -387,6 +422,7 @@ type walk struct {
 
 func (w *walk) give(e *computed.Event) {
 	w.events.state.computed.looked++
+	w.events.person.looked++
 	w.stopped = !w.yield(e, nil)
 }
 
@@ -420,72 +456,35 @@ func (w *walk) stored(span computed.Span) error {
 		})
 }
 
-// eventTimes are the times of the events of an identity, sorted: most moves pass none, and need not
-// ask the store.
-type eventTimes struct{ all []int64 }
-
-// maxEventTimes bounds the events of an identity whose times are held.
-const maxEventTimes = 1024
-
-// countWithin is how many events an identity has in a span, -1 where that is not known.
-func (s *state) countWithin(cp *computedPerson, span computed.Span) (int, error) {
-	if !cp.asked && cp.times == nil {
-		cp.asked = true
-		p, err := s.person(cp.key.class, cp.key.id)
-		if err != nil {
-			return 0, err
+// noneAfter reports whether no event of an identity is at or after a time: most moves ask for what
+// has come since the last one, which is nothing.
+func (s *state) noneAfter(cp *computedPerson, at int64) (bool, error) {
+	if !cp.dated {
+		last, found := int64(math.MinInt64), false
+		if !s.isNew(cp.key.class, cp.key.id) {
+			var err error
+			last, found, err = s.reader.LastEvent(cp.key.class, cp.key.id)
+			if err != nil {
+				return false, err
+			}
 		}
-		times := &eventTimes{}
-		err = s.events(p, math.MinInt64, math.MaxInt64, func(ref store.EventRef) bool {
-			times.all = append(times.all, ref.Time)
-			return len(times.all) <= maxEventTimes
-		})
-		if err != nil {
-			return 0, err
+		if !found {
+			last = math.MinInt64
 		}
-		if len(times.all) <= maxEventTimes {
-			slices.Sort(times.all)
-			cp.times = times
+		for _, ref := range s.mine[cp.key] {
+			last = max(last, ref.Time)
 		}
+		cp.last, cp.dated = last, true
 	}
-	if cp.times == nil {
-		return -1, nil
-	}
-	return cp.times.within(span), nil
+	return cp.last < at, nil
 }
 
-// timed follows an event that is stored or removed.
-func (s *state) timed(key personKey, at int64, stored bool) {
+// timed follows an event that is stored.
+func (s *state) timed(key personKey, at int64) {
 	if s.computed == nil {
 		return
 	}
-	cp := s.computed.people.get(key)
-	if cp == nil || cp.times == nil {
-		return
+	if cp := s.computed.people.get(key); cp != nil {
+		cp.last = max(cp.last, at)
 	}
-	if !stored {
-		cp.times.remove(at)
-		return
-	}
-	if cp.times.insert(at); len(cp.times.all) > maxEventTimes {
-		cp.times, cp.asked = nil, true
-	}
-}
-
-func (t *eventTimes) insert(at int64) {
-	i, _ := slices.BinarySearch(t.all, at)
-	t.all = slices.Insert(t.all, i, at)
-}
-
-func (t *eventTimes) remove(at int64) {
-	if i, found := slices.BinarySearch(t.all, at); found {
-		t.all = slices.Delete(t.all, i, i+1)
-	}
-}
-
-// within is how many of the times lie in a span.
-func (t *eventTimes) within(s computed.Span) int {
-	from, _ := slices.BinarySearch(t.all, s.From)
-	to, _ := slices.BinarySearch(t.all, s.To)
-	return max(0, to-from)
 }

@@ -60,6 +60,12 @@ type Figures struct {
 	LinksLeftOut map[GraphCount]uint64        // new links that stayed out, by rule
 
 	ComputedReadings map[ReadingCount]uint64 // of events, by computed attribute
+	// ComputedUnfinished is how often more events had entered or left the windows of an identity
+	// than one commit looks at.
+	ComputedUnfinished uint64
+	// ComputedDeletesMissed counts deletes by id, by dataset, of events that had expired and go on
+	// to count in lifetime attributes.
+	ComputedDeletesMissed map[string]uint64
 }
 
 // GraphCount names something that is counted of the graph of a class: a kind of entry on the
@@ -97,6 +103,7 @@ func newStats(model *Model) *Stats {
 		Inputs: map[string]InputStatus{}, Lost: map[string]uint64{},
 		GraphChanges: map[GraphCount]uint64{}, LinksLeftOut: map[GraphCount]uint64{}}
 	s.mu.f.ComputedReadings = map[ReadingCount]uint64{}
+	s.mu.f.ComputedDeletesMissed = map[string]uint64{}
 	for _, entity := range model.Entities {
 		for _, d := range entity.Computed {
 			for _, kind := range []string{ReadingAbsent, ReadingUnusable} {
@@ -114,6 +121,9 @@ func newStats(model *Model) *Stats {
 		s.mu.f.Inputs[topic], s.mu.f.Lost[topic] = InputStatus{}, 0
 	}
 	for _, ds := range model.Datasets {
+		if ds.Class == ClassEvent {
+			s.mu.f.ComputedDeletesMissed[ds.Name] = 0
+		}
 		s.mu.f.Datasets[ds.Name] = DatasetStats{Rejected: map[Reason]uint64{}}
 	}
 	if model.ControlTopic != "" {
@@ -140,6 +150,7 @@ func (s *Stats) Figures() Figures {
 	f.GraphChanges = maps.Clone(f.GraphChanges)
 	f.LinksLeftOut = maps.Clone(f.LinksLeftOut)
 	f.ComputedReadings = maps.Clone(f.ComputedReadings)
+	f.ComputedDeletesMissed = maps.Clone(f.ComputedDeletesMissed)
 	f.Datasets = make(map[string]DatasetStats, len(s.mu.f.Datasets))
 	for name, d := range s.mu.f.Datasets {
 		d.Rejected = maps.Clone(d.Rejected)
@@ -156,6 +167,8 @@ type counts struct {
 	beyondHubs uint64
 	jobsDone   uint64
 	fired      uint64
+	unfinished uint64
+	missed     map[string]uint64 // by dataset
 	lost       map[string]uint64 // by input topic
 
 	changes []GraphCount
@@ -205,6 +218,13 @@ func (c *counts) reading(class, name string, r computed.Reading) {
 	c.reads[ReadingCount{class, name, kind}]++
 }
 
+func (c *counts) deleteMissed(dataset string) {
+	if c.missed == nil {
+		c.missed = map[string]uint64{}
+	}
+	c.missed[dataset]++
+}
+
 func (c *counts) inputLost(topic string, n uint64) {
 	if c.lost == nil {
 		c.lost = map[string]uint64{}
@@ -242,6 +262,10 @@ func (s *Stats) add(c *counts) {
 	f.BeyondHubs += c.beyondHubs
 	f.JobsDone += c.jobsDone
 	f.TimersFired += c.fired
+	f.ComputedUnfinished += c.unfinished
+	for dataset, n := range c.missed {
+		f.ComputedDeletesMissed[dataset] += n
+	}
 	for topic, n := range c.lost {
 		f.Lost[topic] += n
 	}

@@ -252,6 +252,10 @@ func (sh *Shard) deleteEvent(in *Input) (Outcome, error) {
 		return Superseded, nil
 	}
 	existed := e.row.Exists()
+	if ds := in.Dataset; e.row.Expired && e.row.Deleted.Before(e.row.Stamp) &&
+		!in.Stamp.Before(e.row.Stamp) && sh.folds(ds.Entity, ds.Name) {
+		sh.counts.deleteMissed(ds.Name) // nobody knows any more whose event it was
+	}
 	e.row.Deleted = in.Stamp
 	sh.state.touchEventID(in.Dataset.Name, in.EventID, e)
 	if existed && !e.row.Exists() {

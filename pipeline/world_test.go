@@ -139,6 +139,8 @@ type world struct {
 
 	// Input positions that a store which is rebuilt waits for.
 	outputs     int32
+	dir         string                            // of the store on disk; "": it is in fs
+	cacheBytes  int64                             // 0: 8 MiB
 	memtable    int64                             // bytes; 0: 1 MiB
 	cacheRows   int                               // 0: 20, so that rows are read again
 	writer      string                            // transactional id
@@ -188,8 +190,12 @@ func (w *world) open() {
 func (w *world) tryOpen() error {
 	w.t.Helper()
 	var err error
-	w.store, err = store.Open("store", store.Options{FS: w.fs, CacheBytes: 8 << 20,
-		MemtableBytes: cmp.Or(w.memtable, 1<<20)})
+	o := store.Options{FS: w.fs, CacheBytes: cmp.Or(w.cacheBytes, 8<<20),
+		MemtableBytes: cmp.Or(w.memtable, 1<<20)}
+	if w.dir != "" {
+		o.FS = vfs.Default
+	}
+	w.store, err = store.Open(cmp.Or(w.dir, "store"), o)
 	w.must(err)
 	if w.adopts {
 		w.model.Entity("profile").Leaving = nil

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"selfsame/computed"
 	"selfsame/profile"
@@ -46,9 +45,11 @@ type ownComputed struct {
 // leaveComputed compares the two.
 func (c *checker) leaveComputed() {
 	o := &c.current
-	if !slices.Equal(o.computed.head.Numbers, o.computed.has) {
-		c.problem("identity", safe(o.class, o.id), "lists computed attributes %d but has %d",
-			o.computed.head.Numbers, o.computed.has)
+	for _, number := range o.computed.has {
+		if o.computed.head.Find(number) == nil {
+			c.problem("identity", safe(o.class, o.id),
+				"has rows of computed attribute %d and no summary", number)
+		}
 	}
 }
 
@@ -81,10 +82,16 @@ func (c *checker) computedHead(value []byte) {
 		return
 	}
 	o.computed.head = *row
-	if row.Wake == computed.Never {
+	for i := range row.Attributes {
+		a := &row.Attributes[i]
+		if err := computed.CheckRow([]byte(computed.SummaryKey), a.Summary); err != nil {
+			c.problem("computed", safe(o.class, o.id), "attribute %d: %v", a.Number, err)
+		}
+	}
+	if row.Wake() == computed.Never {
 		return
 	}
-	t, err := c.ComputedTimer(o.class, o.id, row.Wake)
+	t, err := c.ComputedTimer(o.class, o.id, row.Wake())
 	c.note(err)
 	key, err := c.dict.timerKey(t)
 	c.note(err)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"selfsame/computed"
+	"selfsame/profile"
 )
 
 // TestComputedRows compares rows that lie partly in the store and partly in memory with a map.
@@ -29,10 +31,15 @@ func TestComputedRows(t *testing.T) {
 
 func rowsLikeMap(t *testing.T, s *Store, rnd *rand.Rand) {
 	ref := ComputedRef{Class: "profile", Identity: ann, Number: 3}
-	rows, err := s.Reader().Computed(ref)
+	rows, err := s.Reader().Computed(ref, nil)
 	must(t, err)
 	like := map[string]string{}
-	key := func() []byte { return []byte{'i', byte(rnd.IntN(40)), byte(rnd.IntN(3))} }
+	key := func() []byte {
+		if rnd.IntN(10) == 0 {
+			return []byte(computed.SummaryKey)
+		}
+		return []byte{'i', byte(rnd.IntN(40)), byte(rnd.IntN(3))}
+	}
 	for i := range 400 {
 		from, to := key(), key()
 		switch fate := rnd.IntN(20); {
@@ -117,14 +124,36 @@ func TestComputedClassRoundTrip(t *testing.T) {
 // TestCheckFindsComputed breaks what ties the rows of computed attributes together.
 func TestCheckFindsComputed(t *testing.T) {
 	ref := ComputedRef{Class: "profile", Identity: tab, Number: 2}
-	head := func(wake int64, numbers ...uint16) func(*Batch) {
+	var summary string // of a state of nothing
+	{
+		class := &computed.Class{Type: &computed.Type{Kind: profile.KindObject},
+			Datasets: []computed.Dataset{{Name: "web"}}}
+		a, err := computed.Compile(computed.Definition{Name: "a", Datasets: []string{"web"},
+			Function: computed.Count, Window: "lifetime"}, class)
+		must(t, err)
+		rows := EmptyComputedRows()
+		state, err := a.Open(rows)
+		must(t, err)
+		_, err = state.Move(0, noEvents{}, 1)
+		must(t, err)
+		_, err = state.Insert(&computed.Event{Dataset: "web"})
+		must(t, err)
+		must(t, state.Save())
+		summary = string(rows.Summary())
+	}
+	head := func(wake int64, summary string, numbers ...uint16) func(*Batch) {
 		return func(b *Batch) {
-			b.SetComputedHead("profile", tab, &ComputedHead{Wake: wake, Numbers: numbers})
+			var row ComputedHead
+			for _, n := range numbers {
+				row.Attributes = append(row.Attributes,
+					ComputedSummary{Number: n, Wake: wake, Summary: []byte(summary)})
+			}
+			b.SetComputedHead("profile", tab, &row)
 		}
 	}
 	put := func(key, value string) func(*Batch) {
 		return func(b *Batch) {
-			rows, err := b.store.Reader().Computed(ref)
+			rows, err := b.store.Reader().Computed(ref, nil)
 			must(t, err)
 			must(t, rows.Put([]byte(key), []byte(value)))
 			b.SetComputed(rows)
@@ -134,14 +163,12 @@ func TestCheckFindsComputed(t *testing.T) {
 		change []func(*Batch)
 		want   string
 	}{
-		"sound": {[]func(*Batch){head(computed.Never, 2), put("i1", "x")}, ""},
+		"sound": {[]func(*Batch){head(computed.Never, summary, 2, 3), put("i1", "x")}, ""},
 		"not listed": {[]func(*Batch){put("i1", "x")},
-			"identity profile/cookie(1 bytes): lists computed attributes [] but has [2]"},
-		"not there": {[]func(*Batch){head(computed.Never, 2, 5), put("i1", "x")},
-			"identity profile/cookie(1 bytes): lists computed attributes [2 5] but has [2]"},
-		"no timer": {[]func(*Batch){head(77)},
+			"identity profile/cookie(1 bytes): has rows of computed attribute 2 and no summary"},
+		"no timer": {[]func(*Batch){head(77, summary, 2)},
 			"computed profile/cookie(1 bytes): its timer is missing"},
-		"summary": {[]func(*Batch){head(computed.Never, 2), put("s", "x")},
+		"summary": {[]func(*Batch){head(computed.Never, "x", 2)},
 			"computed profile/cookie(1 bytes): attribute 2: its summary: " +
 				"malformed row of a computed attribute"},
 	} {
@@ -168,6 +195,13 @@ func TestCheckFindsComputed(t *testing.T) {
 			}
 		})
 	}
+}
+
+type noEvents struct{}
+
+// Within implements computed.Events.
+func (noEvents) Within(computed.Span) iter.Seq2[*computed.Event, error] {
+	return func(func(*computed.Event, error) bool) {}
 }
 
 func problemsOf(t *testing.T, s *Store) []string {

@@ -1,13 +1,12 @@
 package store
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,11 +17,12 @@ import (
 
 // Rows of computed attributes, within an identity's range:
 //
-//	08 0000         head: which attributes have rows here, and when one of them changes by itself
-//	08 number key   what an attribute keeps, in the encoding of package computed
+//	08 0000         head: the summaries of all attributes, and when each changes by itself
+//	08 number key   what else an attribute keeps, in the encoding of package computed
 //
 // A number names an attribute in one of its definitions. It is two bytes, and never used again
-// within a class.
+// within a class. An event changes most summaries of an identity at once, and a fold reads all of
+// them: so they are one row.
 const rowComputed = 8
 
 // ComputedRef names what a computed attribute keeps of an identity.
@@ -34,8 +34,33 @@ type ComputedRef struct {
 
 // ComputedHead is what is known of the computed attributes of an identity.
 type ComputedHead struct {
-	Wake    int64    // when a timer is set for it; [computed.Never] without one
-	Numbers []uint16 // of the attributes that have rows here, sorted
+	Attributes []ComputedSummary // sorted by number
+}
+
+// ComputedSummary is what is known of one computed attribute of an identity.
+type ComputedSummary struct {
+	Number  uint16
+	Wake    int64  // before it nothing changes but by events; [computed.Never] if nothing will
+	Summary []byte // the row [computed.SummaryKey]
+}
+
+// Wake is when a timer is set for the identity; [computed.Never] without one.
+func (h *ComputedHead) Wake() int64 {
+	at := int64(computed.Never)
+	for i := range h.Attributes {
+		at = min(at, h.Attributes[i].Wake)
+	}
+	return at
+}
+
+// Find returns what is known of an attribute, nil where that is nothing.
+func (h *ComputedHead) Find(number uint16) *ComputedSummary {
+	at, found := slices.BinarySearchFunc(h.Attributes, number,
+		func(one ComputedSummary, n uint16) int { return cmp.Compare(one.Number, n) })
+	if !found {
+		return nil
+	}
+	return &h.Attributes[at]
 }
 
 func (d *dictionary) computedKey(dst []byte, ref ComputedRef) ([]byte, error) {
@@ -52,7 +77,7 @@ func (r *Reader) ComputedHead(class string, id profile.Identity) (*ComputedHead,
 // SetComputedHead writes the head of an identity; one that says nothing is taken away.
 func (b *Batch) SetComputedHead(class string, id profile.Identity, row *ComputedHead) {
 	key, err := b.store.dict.computedKey(b.key[:0], ComputedRef{Class: class, Identity: id})
-	if len(row.Numbers) == 0 && row.Wake == computed.Never {
+	if len(row.Attributes) == 0 {
 		b.key = key
 		b.delete(key, err)
 		return
@@ -61,33 +86,43 @@ func (b *Batch) SetComputedHead(class string, id profile.Identity, row *Computed
 }
 
 func encodeComputedHead(e *encoder, row *ComputedHead) {
-	e.int(row.Wake)
-	e.count(len(row.Numbers))
-	for _, n := range row.Numbers {
-		e.uint(uint64(n))
+	e.count(len(row.Attributes))
+	for i := range row.Attributes {
+		a := &row.Attributes[i]
+		e.uint(uint64(a.Number))
+		e.flag(a.Wake != computed.Never)
+		if a.Wake != computed.Never {
+			e.int(a.Wake)
+		}
+		e.bytes(a.Summary)
 	}
 }
 
 func (d *dictionary) decodeComputedHead(src []byte) (*ComputedHead, error) {
 	r := d.decode(src)
-	row, last := &ComputedHead{Wake: r.int()}, uint64(0)
+	row, last := &ComputedHead{}, uint16(0)
 	for range r.count() {
-		n := r.uint()
-		if n <= last || n > math.MaxUint16 {
+		a := ComputedSummary{Number: r.number(), Wake: computed.Never}
+		if r.flag() {
+			a.Wake = r.int()
+		}
+		a.Summary = r.bytes()
+		if a.Number <= last || len(a.Summary) == 0 {
 			r.fail(errCorrupt)
 		}
-		last = n
-		row.Numbers = append(row.Numbers, uint16(n))
+		last = a.Number
+		row.Attributes = append(row.Attributes, a)
 	}
 	return row, r.done()
 }
 
 // ComputedRows are the rows of a computed attribute of an identity: those that are stored, under
-// what was changed since. It implements [computed.Rows]. Changes stay in memory until
-// [Batch.SetComputed].
+// what was changed since. It implements [computed.Rows]. Changes stay in memory: those of the
+// summary until [Batch.SetComputedHead] writes it, all others until [Batch.SetComputed].
 type ComputedRows struct {
 	reader  *Reader           // nil: nothing is stored
 	prefix  []byte            // of the stored keys
+	summary []byte            // nil: there is none
 	changed map[string][]byte // by key without prefix; nil: taken away
 	sorted  []string          // keys of changed, nil where it has to be made
 	cleared []keyRange        // taken away before what is in changed
@@ -95,18 +130,18 @@ type ComputedRows struct {
 
 type keyRange struct{ from, to string }
 
-// Computed returns the rows of a computed attribute of an identity.
-func (r *Reader) Computed(ref ComputedRef) (*ComputedRows, error) {
+// Computed returns the rows of a computed attribute of an identity. summary is that of its head.
+func (r *Reader) Computed(ref ComputedRef, summary []byte) (*ComputedRows, error) {
 	prefix, err := r.dict.computedKey(nil, ref)
 	if err != nil {
 		return nil, fmt.Errorf("reading computed attributes: %w", err)
 	}
-	return &ComputedRows{reader: r, prefix: prefix, changed: map[string][]byte{}}, nil
+	return &ComputedRows{reader: r, prefix: prefix, summary: summary}, nil
 }
 
 // NewComputed returns the rows of a computed attribute of an identity that is known to have none.
 func (r *Reader) NewComputed(ref ComputedRef) (*ComputedRows, error) {
-	rows, err := r.Computed(ref)
+	rows, err := r.Computed(ref, nil)
 	if err == nil {
 		rows.reader = nil
 	}
@@ -115,13 +150,19 @@ func (r *Reader) NewComputed(ref ComputedRef) (*ComputedRows, error) {
 
 // EmptyComputedRows returns rows that lie in memory only, such as those of a definition that is
 // tried out.
-func EmptyComputedRows() *ComputedRows { return &ComputedRows{changed: map[string][]byte{}} }
+func EmptyComputedRows() *ComputedRows { return &ComputedRows{} }
 
-// Changed reports whether anything is to be written.
+// Changed reports whether there is anything for [Batch.SetComputed] to write.
 func (c *ComputedRows) Changed() bool { return len(c.changed) > 0 || len(c.cleared) > 0 }
+
+// Summary is the summary as it is now, nil without one.
+func (c *ComputedRows) Summary() []byte { return c.summary }
 
 // Get implements computed.Rows.
 func (c *ComputedRows) Get(key []byte) ([]byte, error) {
+	if string(key) == computed.SummaryKey {
+		return c.summary, nil
+	}
 	if value, ok := c.changed[string(key)]; ok {
 		return value, nil
 	}
@@ -149,19 +190,29 @@ func (c *ComputedRows) isCleared(key []byte) bool {
 
 // Put implements computed.Rows.
 func (c *ComputedRows) Put(key, value []byte) error {
+	if string(key) == computed.SummaryKey {
+		c.summary = value
+		return nil
+	}
 	if _, known := c.changed[string(key)]; !known {
 		c.sorted = nil
+	}
+	if c.changed == nil {
+		c.changed = map[string][]byte{}
 	}
 	if len(value) == 0 {
 		c.changed[string(key)] = nil
 		return nil
 	}
-	c.changed[string(key)] = bytes.Clone(value)
+	c.changed[string(key)] = value
 	return nil
 }
 
 // Clear implements computed.Rows.
 func (c *ComputedRows) Clear(from, to []byte) error {
+	if string(from) <= computed.SummaryKey && computed.SummaryKey < string(to) {
+		c.summary = nil
+	}
 	for key := range c.changed {
 		if key >= string(from) && key < string(to) {
 			delete(c.changed, key)
@@ -254,24 +305,38 @@ func (m *merged) give(until []byte, yield func(computed.Row, error) bool) {
 	}
 }
 
-// SetComputed writes what was changed of the rows, which then count as stored. It tells whether
-// there is any row among it that was not taken away.
-func (b *Batch) SetComputed(c *ComputedRows) (wrote bool) {
+// SetComputed writes what was changed of the rows, which then count as stored.
+func (b *Batch) SetComputed(c *ComputedRows) {
 	for _, r := range c.cleared {
 		b.fail(b.pb.DeleteRange(c.stored([]byte(r.from)), c.stored([]byte(r.to)), nil))
 	}
-	for _, key := range slices.Sorted(maps.Keys(c.changed)) {
-		if value := c.changed[key]; value != nil {
-			wrote = true
-			b.setRaw(c.stored([]byte(key)), value, nil)
-			continue
+	if len(c.changed) == 1 {
+		for key, value := range c.changed {
+			b.setComputedRow(c, key, value)
 		}
-		b.delete(c.stored([]byte(key)), nil)
+	} else {
+		for _, key := range slices.Sorted(maps.Keys(c.changed)) {
+			b.setComputedRow(c, key, c.changed[key])
+		}
+	}
+	if len(c.changed) > keepChanged {
+		c.changed = nil
 	}
 	clear(c.changed)
 	c.sorted, c.cleared = nil, nil
 	c.reader = b.store.Reader()
-	return wrote
+}
+
+// keepChanged is how many rows a commit may change so that the memory for that is kept.
+const keepChanged = 8
+
+func (b *Batch) setComputedRow(c *ComputedRows, key string, value []byte) {
+	b.key = append(append(b.key[:0], c.prefix...), key...)
+	if value == nil {
+		b.delete(b.key, nil)
+		return
+	}
+	b.setRaw(b.key, value, nil)
 }
 
 // ClearComputed takes away all rows of a computed attribute of an identity.

@@ -10,7 +10,7 @@ import (
 )
 
 // FormatVersion is the version of the on-disk format that this program reads and writes.
-const FormatVersion = 4
+const FormatVersion = 5
 
 // Version layout: a version is incarnation << commitBits | commit, and below 2^53 so that JSON
 // readers with doubles keep it exact.
