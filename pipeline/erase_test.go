@@ -272,6 +272,57 @@ func TestRebuildKeepsLifts(t *testing.T) {
 	}
 }
 
+// TestLiftWhileRebuilt: a deletion that is lifted while the store is rebuilt stays lifted when the
+// daemon is restarted before it publishes again: the audit topic tells of the deletion, and not yet
+// of the lift.
+func TestLiftWhileRebuilt(t *testing.T) {
+	for _, op := range []string{`"erase"`, `"delete_events","dataset":"web"`} {
+		w := newWorld(t, 1)
+		event := func() {
+			w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{
+				Value:   []byte(`{"event":"e1","crm":"1","at":"2023-11-14T20:00:00Z"}`),
+				Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
+		}
+		event()
+		w.drain()
+		w.control(`{"id":"d","op":%s,"identities":["crm:1"]}`, op)
+		w.drain()
+		w.loseStore()
+		w.control(`{"id":"l","op":"lift_delete","identities":["crm:1"]}`)
+		for w.consume(pipeline.TopicPartition{Topic: "control"}, 100) > 0 {
+			w.now = w.now.Add(time.Second)
+		}
+		w.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
+		w.drain()
+		if held := w.final("profiles"); len(held) != 1 {
+			t.Errorf("%s: what was lifted is not there: %v", op, held)
+		}
+		w.close()
+	}
+}
+
+// TestLiftAfterRebuild: the same without a restart.
+func TestLiftAfterRebuild(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	web := pipeline.TopicPartition{Topic: "web"}
+	w.send(web, pipeline.Record{Value: []byte(
+		`{"event":"e1","crm":"1","at":"2023-11-14T20:00:00Z"}`),
+		Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
+	w.drain()
+	w.control(`{"id":"d","op":"delete_events","dataset":"web","identities":["crm:1"]}`)
+	w.drain()
+	w.loseStore()
+	w.control(`{"id":"l","op":"lift_delete","identities":["crm:1"]}`)
+	for w.consume(pipeline.TopicPartition{Topic: "control"}, 100) > 0 {
+		w.now = w.now.Add(time.Second)
+	}
+	w.drain()
+	if held := w.final("profiles"); len(held) != 1 {
+		t.Errorf("what was lifted is not there: %v", held)
+	}
+}
+
 // TestSuppressed: erased with suppress, nothing of a person is stored any more, and operators
 // cannot name the identity before it is lifted.
 func TestSuppressed(t *testing.T) {
@@ -301,8 +352,8 @@ func TestSuppressed(t *testing.T) {
 	}
 }
 
-// TestEraseKeepsNewerWordOnLinks: an erasure up to a time keeps an identity of which nothing is left
-// but that a newer record has said which its links are.
+// TestEraseKeepsNewerWordOnLinks: an erasure up to a time keeps an identity of which nothing is
+// left but that a newer record has said which its links are.
 func TestEraseKeepsNewerWordOnLinks(t *testing.T) {
 	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
 		m.Dataset("crm").CurrentLinks = true
@@ -327,8 +378,8 @@ func TestEraseKeepsNewerWordOnLinks(t *testing.T) {
 	}
 }
 
-// TestEraseTwice: who was erased up to one time, and then up to an earlier one, counts as first seen
-// at the later of the two, as if the newer data had come after both.
+// TestEraseTwice: who was erased up to one time, and then up to an earlier one, counts as first
+// seen at the later of the two, as if the newer data had come after both.
 func TestEraseTwice(t *testing.T) {
 	var ids []string
 	for _, late := range []bool{false, true} {
@@ -337,8 +388,9 @@ func TestEraseTwice(t *testing.T) {
 		w.now = w.now.Add(2 * time.Hour)
 		record := func(cookie string, ago time.Duration) {
 			w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{
-				Value: fmt.Appendf(nil, `{"event":"%s","cookie":"%s","cookies":["b","%s"],"at":"%s"}`,
-					cookie, cookie, cookie, w.now.Add(-ago).Format(time.RFC3339)),
+				Value: fmt.Appendf(nil, `{"event":"%[1]s","cookie":"%[1]s",
+					"cookies":["b","%[1]s"],"at":"%[2]s"}`, cookie,
+					w.now.Add(-ago).Format(time.RFC3339)),
 				Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
 			w.drain()
 		}

@@ -64,8 +64,8 @@ type clearArgs struct {
 var errJobIdentity = errors.New("an identity of it cannot be read")
 
 // startJob begins background work for an operation. The job has the id of the operation. Its first
-// step is taken by a later commit: jobs walk over rows that are stored, and this commit can hold more
-// that the operation is about.
+// step is taken by a later commit: jobs walk over rows that are stored, and this commit can hold
+// more that the operation is about.
 func (sh *Shard) startJob(op *operation, kind string, args any) error {
 	raw, err := json.Marshal(args)
 	if err != nil {
