@@ -70,13 +70,15 @@ fuzz: ## run each fuzz target for FUZZTIME
 
 SEED ?= 0
 N ?=
+WORLD ?=
 FAULTS ?=
 TRACE ?=
 
 .PHONY: sim
-sim: ## run N simulations from SEED on (0: a random one) with FAULTS, showing all with TRACE=1
+sim: ## run N simulations from SEED on (0: a random one) in WORLD with FAULTS, showing all with TRACE=1
 	go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./internal/sim -sim.seed=$(SEED) \
-		-sim.n=$(or $(N),1) $(if $(FAULTS),-sim.faults=$(FAULTS)) $(if $(TRACE),-sim.trace)
+		-sim.n=$(or $(N),1) $(if $(WORLD),-sim.world=$(WORLD)) \
+		$(if $(FAULTS),-sim.faults=$(FAULTS)) $(if $(TRACE),-sim.trace)
 
 .PHONY: oracle
 oracle: ## compare the graph with a walk over all links, N random operations (a million) from SEED on

@@ -204,6 +204,12 @@ func (p *Publisher) overtake(ctx context.Context, tails map[TopicPartition]*tail
 		sequence, incarnation = max(sequence, t.sequence+1), max(incarnation, t.incarnation)
 		for in, next := range t.positions {
 			positions[in] = max(positions[in], next)
+			// It may have passed over entries for later ones, and published no later one yet.
+			further, err := p.readFurther(in, next)
+			if err != nil {
+				return nil, nil, err
+			}
+			ahead = ahead || further
 		}
 		repairs = append(repairs, store.Repair{Topic: tp.Topic, Partition: tp.Partition,
 			From: t.floor})
@@ -234,6 +240,15 @@ func (p *Publisher) overtake(ctx context.Context, tails map[TopicPartition]*tail
 			"incarnation", s.Incarnation(), "input_partitions", len(barrier))
 	}
 	return repairs, barrier, nil
+}
+
+// readFurther reports whether next is more of an input partition than the store has ever consumed.
+func (p *Publisher) readFurther(in TopicPartition, next int64) (bool, error) {
+	at, err := p.shard.store.Reader().Position(in.Topic, in.Partition)
+	if err != nil || at == nil {
+		return err == nil && next > 0, err
+	}
+	return next > max(at.Consumed(), at.Former), nil
 }
 
 // rebuilds reports whether the store is being rebuilt: it was asked for, and the store has not

@@ -59,6 +59,7 @@ func (sh *Shard) deleteEvents(op *operation) error {
 	if err != nil {
 		return err
 	}
+	delete(sh.recalled.floors[floorKey{p.key, op.Dataset}], op.ID)
 	args := trimArgs{Class: op.Class, Identity: p.key.id.String(), Dataset: op.Dataset,
 		From: from, To: to}
 	days, err := sh.computedDays(p, op.Dataset, computed.Day(from), computed.Day(to), op.why)

@@ -98,6 +98,25 @@ func deletions(rnd *rand.Rand, n int, what string) []string {
 	return all
 }
 
+// TestDeleteDatasetInOneCommit: a deletion of a dataset reaches what the same commit has consumed
+// before it.
+func TestDeleteDatasetInOneCommit(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	chunks := []pipeline.Chunk{w.chunkOf(0, 2), {TP: pipeline.TopicPartition{Topic: "control"},
+		Next: 1}}
+	chunks[1].Inputs = []pipeline.Input{w.decoder.Decode(pipeline.Record{
+		Pos:   profile.Position{Topic: "control"},
+		Value: []byte(`{"id":"d","op":"delete_dataset","dataset":"crm"}`),
+		Time:  w.now.UnixNano()})}
+	w.apply(chunks...)
+	w.tellWork()
+	w.publish()
+	if held := w.final("profiles"); len(held) > 0 {
+		t.Errorf("deleted data is there: %v", held)
+	}
+}
+
 // TestDeletesByPosition: what a deletion by position has removed does not come back by a replay of
 // the whole input into the same store nor by a rebuild into an empty one, with crashes in the
 // middle of the jobs, and what came after it stays.

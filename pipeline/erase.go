@@ -135,12 +135,16 @@ func (sh *Shard) tellCount(class, kind string, cluster profile.ID, n int, why ca
 }
 
 // unbind voids all links of people up to a floor, forced ones too, and decides their clusters
-// again without a word: the identity topic must not name them.
+// again without a word: the identity topic must not name them. Their hashes are kept already.
 func (sh *Shard) unbind(people []*person, floor profile.Stamp, why cause) error {
 	for _, p := range people {
 		p.row.Floor = profile.Later(p.row.Floor, floor)
 		p.row.Erased = true
-		p.row.FirstSeen = floor.Time
+		row, err := sh.erased(p)
+		if err != nil {
+			return err
+		}
+		p.row.FirstSeen = row.Floor.Time // also where it was erased up to a later time before
 	}
 	return sh.cutLoose(people, floor, why)
 }
@@ -214,7 +218,8 @@ func (e *erasure) step() (done bool, err error) {
 	if err := e.fragments(); err != nil {
 		return false, err
 	}
-	if err := e.said(); err != nil {
+	newerWord, err := e.said()
+	if err != nil {
 		return false, err
 	}
 	moreLinks, err := e.links()
@@ -226,7 +231,8 @@ func (e *erasure) step() (done bool, err error) {
 		return false, err
 	}
 	p := e.p
-	if len(p.row.Fragments) > 0 || len(p.row.Events) > 0 || p.row.Degree > 0 || p.row.Ordered {
+	if newerWord || len(p.row.Fragments) > 0 || len(p.row.Events) > 0 || p.row.Degree > 0 ||
+		p.row.Ordered {
 		p.row.Erasing = false
 		e.sh.state.touch(p)
 		e.sh.markDirty(p, e.why)
@@ -255,29 +261,34 @@ func (e *erasure) fragments() error {
 }
 
 // said takes back what records of the identity, whose links are the current ones, say of others.
-func (e *erasure) said() error {
+// newer says that one stays that is newer: those before it must not link again.
+func (e *erasure) said() (newer bool, err error) {
 	sh, p := e.sh, e.p
 	var datasets []string
-	err := sh.state.reader.SaidOf(p.key.class, p.key.id, func(dataset string, _ *store.Said) {
+	err = sh.state.reader.SaidOf(p.key.class, p.key.id, func(dataset string, _ *store.Said) {
 		datasets = append(datasets, dataset)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	var ends []profile.Identity
 	for _, dataset := range append(datasets, sortedNames(p.said)...) {
 		said, err := sh.state.said(p, dataset)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if said.row.Stamp.IsZero() || !said.row.Stamp.Before(e.floor) {
+		if said.row.Stamp.IsZero() {
+			continue
+		}
+		if !said.row.Stamp.Before(e.floor) {
+			newer = true
 			continue
 		}
 		for _, pair := range sh.rules(p.key.class).Links(said.row.Identities) {
 			by := assertedBy{linkKey{p.key.class, pair[0], pair[1]}, dataset, p.key.id}
 			more, err := sh.retract(by, e.why)
 			if err != nil {
-				return err
+				return false, err
 			}
 			ends = append(ends, more...)
 		}
@@ -286,9 +297,9 @@ func (e *erasure) said() error {
 	}
 	ends = slices.DeleteFunc(ends, func(id profile.Identity) bool { return id == p.key.id })
 	if len(ends) == 0 {
-		return nil
+		return newer, nil
 	}
-	return sh.decide(p.key.class, ends, e.why)
+	return newer, sh.decide(p.key.class, ends, e.why)
 }
 
 // links removes the next links of the identity. None of them counts any more.

@@ -272,6 +272,57 @@ func TestRebuildKeepsLifts(t *testing.T) {
 	}
 }
 
+// TestLiftWhileRebuilt: a deletion that is lifted while the store is rebuilt stays lifted when the
+// daemon is restarted before it publishes again: the audit topic tells of the deletion, and not yet
+// of the lift.
+func TestLiftWhileRebuilt(t *testing.T) {
+	for _, op := range []string{`"erase"`, `"delete_events","dataset":"web"`} {
+		w := newWorld(t, 1)
+		event := func() {
+			w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{
+				Value:   []byte(`{"event":"e1","crm":"1","at":"2023-11-14T20:00:00Z"}`),
+				Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
+		}
+		event()
+		w.drain()
+		w.control(`{"id":"d","op":%s,"identities":["crm:1"]}`, op)
+		w.drain()
+		w.loseStore()
+		w.control(`{"id":"l","op":"lift_delete","identities":["crm:1"]}`)
+		for w.consume(pipeline.TopicPartition{Topic: "control"}, 100) > 0 {
+			w.now = w.now.Add(time.Second)
+		}
+		w.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
+		w.drain()
+		if held := w.final("profiles"); len(held) != 1 {
+			t.Errorf("%s: what was lifted is not there: %v", op, held)
+		}
+		w.close()
+	}
+}
+
+// TestLiftAfterRebuild: the same without a restart.
+func TestLiftAfterRebuild(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	web := pipeline.TopicPartition{Topic: "web"}
+	w.send(web, pipeline.Record{Value: []byte(
+		`{"event":"e1","crm":"1","at":"2023-11-14T20:00:00Z"}`),
+		Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
+	w.drain()
+	w.control(`{"id":"d","op":"delete_events","dataset":"web","identities":["crm:1"]}`)
+	w.drain()
+	w.loseStore()
+	w.control(`{"id":"l","op":"lift_delete","identities":["crm:1"]}`)
+	for w.consume(pipeline.TopicPartition{Topic: "control"}, 100) > 0 {
+		w.now = w.now.Add(time.Second)
+	}
+	w.drain()
+	if held := w.final("profiles"); len(held) != 1 {
+		t.Errorf("what was lifted is not there: %v", held)
+	}
+}
+
 // TestSuppressed: erased with suppress, nothing of a person is stored any more, and operators
 // cannot name the identity before it is lifted.
 func TestSuppressed(t *testing.T) {
@@ -298,6 +349,70 @@ func TestSuppressed(t *testing.T) {
 	}))
 	if len(known) > 0 {
 		t.Errorf("%d rows", len(known))
+	}
+}
+
+// TestEraseKeepsNewerWordOnLinks: an erasure up to a time keeps an identity of which nothing is
+// left but that a newer record has said which its links are.
+func TestEraseKeepsNewerWordOnLinks(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		m.Dataset("crm").CurrentLinks = true
+	})
+	defer w.close()
+	said := func(email string, at time.Time) {
+		w.send(crm0, pipeline.Record{Value: fmt.Appendf(nil, `{"id":"1","email":"%s","at":%d}`,
+			email, at.UnixMilli())})
+	}
+	w.control(`{"id":"d","op":"delete_fragment","dataset":"crm","identities":["crm:1"]}`)
+	w.drain()
+	w.send(crm0, pipeline.Record{Value: fmt.Appendf(nil, `{"id":"1","at":%d}`,
+		w.now.UnixMilli())})
+	w.control(`{"id":"er","op":"erase","identities":["crm:1"],"time":"%s"}`,
+		w.now.Add(-time.Hour).Format(time.RFC3339))
+	w.drain()
+	w.check()
+	said("ann@example.org", w.now.Add(-time.Minute))
+	w.drain()
+	if ids := w.together("crm:1"); len(ids) != 1 {
+		t.Errorf("an older record has linked %v", ids)
+	}
+}
+
+// TestEraseTwice: who was erased up to one time, and then up to an earlier one, counts as first
+// seen at the later of the two, as if the newer data had come after both.
+func TestEraseTwice(t *testing.T) {
+	var ids []string
+	for _, late := range []bool{false, true} {
+		w := newWorld(t, 1)
+		at := w.now
+		w.now = w.now.Add(2 * time.Hour)
+		record := func(cookie string, ago time.Duration) {
+			w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{
+				Value: fmt.Appendf(nil, `{"event":"%[1]s","cookie":"%[1]s",
+					"cookies":["b","%[1]s"],"at":"%[2]s"}`, cookie,
+					w.now.Add(-ago).Format(time.RFC3339)),
+				Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
+			w.drain()
+		}
+		erase := func(id string, time time.Time) {
+			w.control(`{"id":"%s","op":"erase","identities":["cookie:a"],"time":"%s"}`, id,
+				time.Format("2006-01-02T15:04:05Z"))
+			w.drain()
+		}
+		erase("er1", at.Add(time.Hour))
+		if !late {
+			record("a", 0)
+		}
+		erase("er2", at)
+		if late {
+			record("a", 0)
+		}
+		record("c", 90*time.Minute)
+		ids = append(ids, w.final("assignments")["cookie:a"])
+		w.close()
+	}
+	if ids[0] == "" || ids[0] != ids[1] {
+		t.Errorf("the profile of a is %s where its record came between, else %s", ids[0], ids[1])
 	}
 }
 

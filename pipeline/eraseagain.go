@@ -194,7 +194,7 @@ func (sh *Shard) recallLift(e *auditEntry) {
 			return note(op, hash)
 		})
 	}
-	maps.DeleteFunc(r.floors, func(key floorKey, _ store.DataFloors) bool {
+	maps.DeleteFunc(r.floors, func(key floorKey, _ map[string]store.EventFloor) bool {
 		return key.person.class == e.Class && lifted[hashOf(key.person.id)]
 	})
 }

@@ -63,7 +63,9 @@ type clearArgs struct {
 
 var errJobIdentity = errors.New("an identity of it cannot be read")
 
-// startJob begins background work for an operation. The job has the id of the operation.
+// startJob begins background work for an operation. The job has the id of the operation. Its first
+// step is taken by a later commit: jobs walk over rows that are stored, and this commit can hold
+// more that the operation is about.
 func (sh *Shard) startJob(op *operation, kind string, args any) error {
 	raw, err := json.Marshal(args)
 	if err != nil {
@@ -74,6 +76,7 @@ func (sh *Shard) startJob(op *operation, kind string, args any) error {
 		Cause: op.in.Record.Pos, Created: op.now}
 	sh.jobs = append(sh.jobs, job)
 	sh.touchedJobs = append(sh.touchedJobs, job)
+	sh.startedJobs++
 	return nil
 }
 

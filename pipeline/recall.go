@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -19,10 +20,12 @@ import (
 // control record can come before the records that had joined the identities, and at other
 // positions; without this the data of the others would come back, or data that came later would go.
 type recalled struct {
-	acted  map[string][]profile.Identity // of delete_profile, by the id of the control record
-	cuts   map[string]store.Cut          // of delete_dataset and delete_events, likewise
-	floors map[floorKey]store.DataFloors // that delete_events set
-	hashes map[string][]store.Hash       // on which erase acted and that are not lifted, by id
+	acted map[string][]profile.Identity // of delete_profile, by the id of the control record
+	cuts  map[string]store.Cut          // of delete_dataset and delete_events, likewise
+	// floors are those that delete_events set, by the id of the control record, until it is applied
+	// again: from then on the row tells, and can be lifted.
+	floors map[floorKey]map[string]store.EventFloor
+	hashes map[string][]store.Hash // on which erase acted and that are not lifted, by id
 
 	lifted map[string]map[store.Hash]bool // what was lifted of a deletion later, by its id
 }
@@ -71,14 +74,24 @@ func (p *Publisher) recall(ctx context.Context) error {
 	return p.shard.recall(told)
 }
 
-// recall takes up what the audit topic tells, in the order of the control topic.
+// recall takes up what the audit topic tells, in the order of the control topic. What this store
+// has applied itself it knows, and what became of it since, which the topic need not tell yet.
 func (sh *Shard) recall(told []auditEntry) error {
+	var failed error
+	told = slices.DeleteFunc(told, func(e auditEntry) bool {
+		row, err := sh.state.appliedOf(e.ID)
+		failed = errors.Join(failed, err)
+		return row != nil
+	})
+	if failed != nil {
+		return failed
+	}
 	slices.SortStableFunc(told, func(a, b auditEntry) int {
 		return cmp.Compare(a.Cause.Offset, b.Cause.Offset)
 	})
 	r := &sh.recalled
 	*r = recalled{acted: map[string][]profile.Identity{}, cuts: map[string]store.Cut{},
-		floors: map[floorKey]store.DataFloors{}, hashes: map[string][]store.Hash{},
+		floors: map[floorKey]map[string]store.EventFloor{}, hashes: map[string][]store.Hash{},
 		lifted: map[string]map[store.Hash]bool{}}
 	var topics []string
 	for i := range told {
@@ -130,9 +143,10 @@ func (sh *Shard) recallEntry(e *auditEntry) {
 		}
 		r.cuts[e.ID] = floor.Cut
 		key := floorKey{personKey{e.Class, profile.Identity(e.Identities[0])}, e.Dataset}
-		row := r.floors[key]
-		addEventFloor(&row, floor)
-		r.floors[key] = row
+		if r.floors[key] == nil {
+			r.floors[key] = map[string]store.EventFloor{}
+		}
+		r.floors[key][e.ID] = floor
 	}
 }
 
@@ -167,8 +181,9 @@ func (sh *Shard) floorsOf(p *person, dataset string) (store.DataFloors, error) {
 	}
 	row := f.row
 	if len(sh.recalled.floors) > 0 {
-		for _, floor := range sh.recalled.floors[floorKey{p.key, dataset}].Events {
-			addEventFloor(&row, floor)
+		told := sh.recalled.floors[floorKey{p.key, dataset}]
+		for _, id := range sortedNames(told) {
+			addEventFloor(&row, told[id])
 		}
 	}
 	return row, nil

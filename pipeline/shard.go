@@ -52,6 +52,7 @@ type Shard struct {
 
 	// Of the commit under way.
 	touchedJobs   []*store.Job
+	startedJobs   int // the last of jobs
 	forgottenJobs []string
 	newBlocked    []personKey
 	completed     []string // classes whose clusters have all been decided under new rules
@@ -267,7 +268,7 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 		return err
 	}
 	sh.entries, sh.touchedJobs = sh.entries[:0], sh.touchedJobs[:0]
-	sh.forgottenJobs, sh.expiries = sh.forgottenJobs[:0], 0
+	sh.forgottenJobs, sh.startedJobs, sh.expiries = sh.forgottenJobs[:0], 0, 0
 	sh.stats.add(&sh.counts)
 	sh.stats.background(sh.jobs, &sh.timers, sh.state.computed.now)
 	sh.stats.graph(&sh.state.totals)
@@ -281,6 +282,9 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 func (sh *Shard) background(busy bool, now int64) error {
 	if err := sh.runTimers(now); err != nil {
 		return err
+	}
+	if len(sh.jobs) == sh.startedJobs {
+		return nil
 	}
 	return sh.runJob(busy, now)
 }

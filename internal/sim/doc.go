@@ -2,26 +2,46 @@
 // crashes, and compares the outcome with an oracle. One seed drives everything.
 //
 //	sim.go        a run: work, faults, rest, verification
-//	world.go      the model: two datasets of records, two of events
+//	world.go      the models of the worlds
 //	workload.go   random records about a few people
+//	governed.go   and what operators ask for
 //	owner.go      one process: store, shard, publisher, worked by hand
 //	disk.go       its file system, which can crash within any operation
 //	faults.go     what goes wrong, and when
 //	oracle.go     what should come out, by full walks over all that was consumed
 //	judge.go      the oracle's reading of one record
+//	control.go    its reading of a control record
+//	orders.go     what it makes of what operators ask for
+//	events.go     of copies and deletes of events
+//	merging.go    of fragments, under several policies
+//	heard.go      of what the audit topic tells after a takeover
 //	verify.go     the outcome against the oracle, the raw output against its invariants
 //	mutants       known bugs, to see that each is found
+//
+// There are two worlds. The plain one is a function of the set of records. The governed one has
+// operators besides, edits of arrays, a dataset whose links are the current ones, and four
+// policies. Each draws its records in its own way, so that a seed that has found something keeps
+// its meaning.
+//
+// What operators ask for can depend on when it is applied. The oracle takes the order in which an
+// owner has consumed everything for a fact, and asks at each control record by a walk of its own
+// who belongs to a profile. Where the pace of a job would decide, control records that ask so wait
+// for the job (owner.go); what is committed while a job is at work, or while publishing waits for
+// the input, is compared at rest only. Pausing and resuming a dataset, hubs and contested
+// identities, and retentions that end are not in the worlds.
 //
 // What is checked after each run:
 //
 //  1. The last record of each key is what the oracle makes of the records consumed: profiles with
-//     identities, attributes and datasets, and assignments.
+//     identities, attributes and datasets, under each policy, and assignments.
 //  2. Per key, versions strictly rise in the order of the log; so no (key, version) comes twice.
 //  3. Every profile record is a state that was committed under its version.
 //  4. Each wrong record is one dead letter, with the right reason.
 //  5. Within a partition the numbers of outbox entries rise; none comes twice.
 //  6. A profile is published only where the commit of its version has changed it.
 //  7. Consumed records are accounted for, and the store's own check finds nothing.
+//  8. What became of each control record is told once on the audit topic: whom it acted on, or why
+//     it was refused.
 //
 // Some of this needs owners that follow one another in one line, or logs that keep what they have
 // acknowledged; verify.go says where. A failing run prints the command that repeats it exactly.

@@ -174,7 +174,7 @@ func (s *simulation) takeover() error {
 func (s *simulation) clean() {
 	tp := s.anyPartition()
 	_, end := s.broker.Bounds(tp)
-	if end == 0 {
+	if end == 0 || tp.Topic == topicControl || tp.Topic == topicAudit { // are kept for ever
 		return
 	}
 	limit := s.faults.Int64N(end)
@@ -189,7 +189,7 @@ func (s *simulation) clean() {
 
 // anyPartition draws one of all partitions.
 func (s *simulation) anyPartition() pipeline.TopicPartition {
-	topics := append(s.model.InputTopics(), s.model.OutputTopics()...)
+	topics := append(s.model.ConsumedTopics(), s.model.OutputTopics()...)
 	topic := topics[s.faults.IntN(len(topics))]
 	n := s.partitions[topic]
 	if n == 0 {

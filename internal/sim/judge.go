@@ -32,6 +32,11 @@ var fields = map[string]map[string]field{
 		"cookie": {kind: "string"}, "cookies": {kind: "strings"}, "page": {kind: "string"},
 		"at": {kind: "string"},
 	},
+	"club": {
+		"no": {"string", true}, "email": {kind: "string"}, "cookies": {kind: "strings"},
+		"name": {kind: "string"}, "tags": {kind: "strings"}, "points": {kind: "int"},
+		"at": {kind: "millis"},
+	},
 }
 
 // judge reads one record: a fact, or the reason why it is none.
@@ -54,8 +59,12 @@ func judge(r *fed) (f *fact, reason string) {
 		return nil, "too_large"
 	}
 	event := r.topic == "web"
+	if _, edits := r.headers["selfsame-array"]; edits && event {
+		return nil, "bad_operation"
+	}
 	allowed := []string{"upsert", "replace", "delete"}
-	f.op = map[string]string{"crm": "upsert", "shop": "replace", "web": "insert"}[r.topic]
+	f.op = map[string]string{"crm": "upsert", "shop": "replace", "web": "insert",
+		"club": "upsert"}[r.topic]
 	if event {
 		allowed = []string{"insert", "delete"}
 	}
@@ -72,7 +81,7 @@ func judge(r *fed) (f *fact, reason string) {
 }
 
 func (f *fact) tombstone(r *fed) string {
-	if f.dataset != "crm" {
+	if f.dataset != "crm" && f.dataset != "club" {
 		return "bad_operation"
 	}
 	f.op = "delete"
@@ -101,8 +110,17 @@ func (f *fact) read(r *fed) string {
 			return ""
 		}
 	} else if f.op != "delete" {
+		if reason := f.change(r, doc); reason != "" {
+			return reason
+		}
 		f.say(r, doc)
 	}
+	for _, e := range f.edits {
+		if e.kind == "remove" {
+			delete(doc, e.path)
+		}
+	}
+	f.edits = slices.DeleteFunc(f.edits, func(e edit) bool { return len(e.items) == 0 })
 	return f.identify(claims(f.dataset, doc))
 }
 
@@ -172,6 +190,39 @@ func (f *fact) rfc3339(text string) string {
 	return ""
 }
 
+// change takes the edits of arrays out of the document. Identities in an array that is removed from
+// are not asserted; all others are where they were.
+func (f *fact) change(r *fed, doc map[string]any) (reason string) {
+	text, edits := r.headers["selfsame-array"]
+	if _, unsets := r.headers["selfsame-unset"]; f.op == "replace" && (edits || unsets) {
+		return "bad_operation"
+	}
+	if !edits {
+		return ""
+	}
+	for one := range strings.SplitSeq(text, ",") {
+		path, kind, _ := strings.Cut(one, "=")
+		if !slices.Contains([]string{"append", "remove", "union"}, kind) {
+			return "bad_operation"
+		}
+		field, known := fields[r.topic][path]
+		if !known {
+			return "schema_violation"
+		}
+		items, written := doc[path].([]any)
+		if field.kind != "strings" || !written || f.edited(path) {
+			return "bad_operation"
+		}
+		f.edits = append(f.edits, edit{path, kind, items, f.stamp})
+	}
+	return ""
+}
+
+// edited reports whether the record edits the array at a path, or the array there is edited.
+func (f *fact) edited(path string) bool {
+	return slices.ContainsFunc(f.edits, func(e edit) bool { return e.path == path })
+}
+
 // say turns the document of a record into leaves under the paths of the union.
 func (f *fact) say(r *fed, doc map[string]any) {
 	f.leaves = map[string]any{}
@@ -179,6 +230,9 @@ func (f *fact) say(r *fed, doc map[string]any) {
 	walk = func(prefix string, doc map[string]any) {
 		for name, value := range doc {
 			path := prefix + name
+			if f.edited(path) {
+				continue
+			}
 			if inner, ok := value.(map[string]any); ok {
 				walk(path+".", inner)
 				continue
@@ -234,6 +288,10 @@ func claims(dataset string, doc map[string]any) []claim {
 		add("cookies", "cookie", false)
 	case "app":
 		add("cookie", "cookie", false)
+	case "club":
+		add("no", "crm", true)
+		add("email", "email", false)
+		add("cookies", "cookie", false)
 	}
 	return all
 }
@@ -242,10 +300,7 @@ func claims(dataset string, doc map[string]any) []claim {
 func (f *fact) identify(all []claim) string {
 	var primaries []who
 	for _, c := range all {
-		id := who{c.id.ns, strings.TrimSpace(c.id.value)}
-		if id.ns == "email" {
-			id.value = strings.ToLower(id.value)
-		}
+		id := normal(c.id)
 		if id.value == "" || id.value == "guest" {
 			continue
 		}
@@ -268,6 +323,11 @@ func (f *fact) identify(all []claim) string {
 	if f.event != "" {
 		primaries = f.all
 	}
+	return f.choose(primaries)
+}
+
+// choose finds the primary identity.
+func (f *fact) choose(primaries []who) string {
 	if len(primaries) == 0 {
 		return "missing_identity"
 	}
@@ -278,4 +338,29 @@ func (f *fact) identify(all []claim) string {
 		return strings.Compare(a.value, b.value)
 	})
 	return ""
+}
+
+// without leaves out identities whose values are none. A record needs its primary one, an event
+// any.
+func (f *fact) without(out func(id who) bool) string {
+	if !slices.ContainsFunc(f.all, out) {
+		return ""
+	}
+	f.all = slices.DeleteFunc(f.all, out)
+	if f.event == "" && !out(f.primary) {
+		return ""
+	}
+	if f.event == "" {
+		return "missing_identity"
+	}
+	return f.choose(f.all)
+}
+
+// normal is an identity as it is compared.
+func normal(id who) who {
+	id.value = strings.TrimSpace(id.value)
+	if id.ns == "email" {
+		id.value = strings.ToLower(id.value)
+	}
+	return id
 }

@@ -6,22 +6,31 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // oracle is what the engine should come to, written from the semantics in maps and full walks, and
 // sharing no code with it. It remembers every fact it was told and works out everything anew.
+//
+// Most of it is a function of the set of facts. What operators ask for is not, where it speaks of
+// what there is when it is applied: who belongs to a profile, up to where a topic was consumed,
+// which copy of an event stands. Then the order of consumption, which each owner knows, is a fact
+// too, and a deletion marks the facts that it has deleted.
 type oracle struct {
+	world    World
 	facts    []*fact
 	appended map[string]int64  // by partition: the greatest Kafka timestamp, bounded by the clock
+	next     map[string]int64  // by partition: past the last record consumed
 	rejected map[string]string // by place: the reason
+	known    map[who]int64     // the least time at which an identity was told of
+	held     map[eventName]*heldEvent
+	said     // by operators
+	told     // by the audit topic
 }
 
-// fed is a record as it was consumed, and the clock then.
+// fed is a record as it was consumed, and the clock then; or what the audit topic told.
 type fed struct {
 	topic     string
 	partition int32
@@ -30,7 +39,12 @@ type fed struct {
 	key       []byte // nil where Kafka has null
 	value     []byte
 	headers   map[string]string
+
+	heard []audited // without a topic
 }
+
+func (r *fed) from() string  { return fmt.Sprintf("%s/%d", r.topic, r.partition) }
+func (r *fed) place() string { return fmt.Sprintf("%s/%d", r.from(), r.offset) }
 
 // who is an identity.
 type who struct{ ns, value string }
@@ -58,43 +72,112 @@ type fact struct {
 	primary who
 	all     []who
 	leaves  map[string]any // dotted path to value; nil unsets
+	edits   []edit         // of arrays
+
+	// What deletions have left of it.
+	counts bool     // what it says of attributes
+	latest bool     // that it can be the newest word on links
+	links  [][2]who // that it asserts
 }
 
-func newOracle() *oracle {
-	return &oracle{appended: map[string]int64{}, rejected: map[string]string{}}
+func newOracle(w World) *oracle {
+	return &oracle{world: w, appended: map[string]int64{}, next: map[string]int64{},
+		rejected: map[string]string{}, known: map[who]int64{}, held: map[eventName]*heldEvent{},
+		said: newSaid(), told: newTold()}
 }
 
 // consume tells one record.
 func (o *oracle) consume(r *fed) {
-	partition := fmt.Sprintf("%s/%d", r.topic, r.partition)
-	o.appended[partition] = max(o.appended[partition], min(r.time, r.now))
-	f, reason := judge(r)
-	if reason == "" {
-		reason = f.late(o.appended[partition])
-	}
-	if reason != "" {
-		o.rejected[fmt.Sprintf("%s/%d/%d", r.topic, r.partition, r.offset)] = reason
+	if r.topic == "" {
+		o.hear(r.heard)
 		return
 	}
+	from := r.from()
+	o.appended[from] = max(o.appended[from], min(r.time, r.now))
+	reason := ""
+	if r.topic == topicControl {
+		reason = o.obey(r)
+	} else {
+		reason = o.believe(r)
+	}
+	if reason != "" {
+		o.rejected[r.place()] = reason
+	}
+	o.next[from] = r.offset + 1
+}
+
+// believe takes a record of a dataset, or says why not.
+func (o *oracle) believe(r *fed) (reason string) {
+	f, reason := judge(r)
+	if reason == "" {
+		reason = f.late(o.appended[r.from()])
+	}
+	if reason == "" {
+		reason = f.without(func(id who) bool { return o.blocked[id] })
+	}
+	if reason == "" {
+		reason = o.withoutErased(f)
+	}
+	if reason != "" {
+		return reason
+	}
+	told := f.all
+	switch {
+	case f.op == "delete" && f.event != "":
+		told = nil
+	case f.op == "delete":
+		told = []who{f.primary}
+	}
+	for _, id := range told {
+		o.meet(id, f.stamp.time)
+	}
+	if o.cuts[f.dataset].covers(f.stamp) {
+		return "" // it was deleted before it came
+	}
+	if f.op != "delete" {
+		f.links = pairs(f.all)
+	}
+	f.latest = true
+	if f.event != "" {
+		o.takeEvent(f)
+	} else {
+		f.counts = !o.floored(f)
+	}
 	o.facts = append(o.facts, f)
+	return ""
 }
 
 func (f *fact) late(appended int64) string {
-	if f.stamp.time-appended > int64(5*time.Minute) {
+	if f.stamp.time-appended > int64(maxFuture) {
 		return "future_timestamp"
 	}
-	if f.dataset == "web" && f.op != "delete" &&
-		appended-f.stamp.time > int64(30*24*time.Hour) {
+	if f.dataset == "web" && f.op != "delete" && appended-f.stamp.time > int64(retention) {
 		return "too_old"
 	}
 	return ""
 }
 
+// meet makes an identity known. One that was erased counts as first seen then.
+func (o *oracle) meet(id who, at int64) {
+	first, known := o.known[id]
+	if e, erased := o.erased[hashOf(id)]; !known && erased {
+		o.known[id] = e.time + 1
+		o.floor[id] = max(o.floor[id], e.time)
+		return
+	}
+	if !known || at < first {
+		o.known[id] = at
+	}
+}
+
 // view is the outcome: what readers of the compacted topics hold.
 type view struct {
-	profiles    map[string]string // id to content
+	profiles    map[string]string // topic and id to content
 	assignments map[string]string // identity to id
 }
+
+// profileKey names a profile of a policy.
+func profileKey(topic, id string) string { return topic + " " + id }
 
 // strength is the order of the namespaces.
 var strength = []string{"crm", "email", "cookie"}
@@ -108,57 +191,57 @@ func compareWho(a, b who) int {
 // look works out everything.
 func (o *oracle) look() view {
 	v := view{profiles: map[string]string{}, assignments: map[string]string{}}
-	seen := o.firstSeen()
-	held := o.events()
-	fragments := o.fragments()
-	for _, members := range o.clusters(seen) {
-		id := profileID(root(members, seen))
+	g := gathering{fragments: o.fragments(), held: o.holders()}
+	for _, members := range o.clusters() {
+		id := profileID(o.root(members))
 		for _, m := range members {
 			v.assignments[m.ns+":"+m.value] = id
 		}
-		if content, exists := merge(members, fragments, held); exists {
-			v.profiles[id] = content
-		}
+		o.lookAt(g, v, members, id)
 	}
 	return v
 }
 
-// firstSeen finds the least time at which each identity was told of. A delete tells of the primary
-// one only, that of an event of none.
-func (o *oracle) firstSeen() map[who]int64 {
-	seen := map[who]int64{}
-	for _, f := range o.facts {
-		told := f.all
-		switch {
-		case f.op == "delete" && f.event != "":
-			told = nil
-		case f.op == "delete":
-			told = []who{f.primary}
+// lookAt works out the profiles of a cluster.
+func (o *oracle) lookAt(g gathering, v view, members []who, id string) {
+	for _, p := range policies(o.world) {
+		if !p.alone {
+			if content, exists := g.merge(p, members); exists {
+				v.profiles[profileKey(p.topic, id)] = content
+			}
+			continue
 		}
-		for _, id := range told {
-			if at, known := seen[id]; !known || f.stamp.time < at {
-				seen[id] = f.stamp.time
+		for _, m := range members {
+			if content, exists := g.merge(p, []who{m}); exists {
+				v.profiles[profileKey(p.topic, profileID(m))] = content
 			}
 		}
 	}
-	return seen
 }
 
 type link struct {
-	a, b who
-	time int64
+	a, b   who
+	time   int64
+	forced bool
 }
 
-// asserted finds the latest time at which each link was asserted.
-func (o *oracle) asserted() map[[2]who]int64 {
-	latest := map[[2]who]int64{}
+// asserted finds the latest assertion of each link, of those that nothing has voided.
+func (o *oracle) asserted() map[[2]who]stamp {
+	newest := map[who]*fact{} // of the club: the record whose links are the current ones
 	for _, f := range o.facts {
-		if f.op == "delete" {
+		old := newest[f.primary]
+		if f.dataset == "club" && f.latest && (old == nil || old.stamp.compare(f.stamp) < 0) {
+			newest[f.primary] = f
+		}
+	}
+	latest := map[[2]who]stamp{}
+	for _, f := range o.facts {
+		if f.dataset == "club" && newest[f.primary] != f {
 			continue
 		}
-		for _, ends := range pairs(f.all) {
-			if at, known := latest[ends]; !known || at < f.stamp.time {
-				latest[ends] = f.stamp.time
+		for _, ends := range f.links {
+			if at, found := latest[ends]; !found || at.compare(f.stamp) < 0 {
+				latest[ends] = f.stamp
 			}
 		}
 	}
@@ -177,33 +260,16 @@ func pairs(ids []who) (all [][2]who) {
 }
 
 // clusters walks all links, best first, and accepts each that keeps the rules.
-func (o *oracle) clusters(seen map[who]int64) [][]who {
-	latest := o.asserted()
+func (o *oracle) clusters() [][]who {
 	var links []link
-	for ends, at := range latest {
-		links = append(links, link{ends[0], ends[1], at})
-	}
-	slices.SortFunc(links, func(x, y link) int {
-		return cmp.Or(
-			cmp.Compare(max(rank(x.a), rank(x.b)), max(rank(y.a), rank(y.b))),
-			cmp.Compare(y.time, x.time),
-			cmp.Compare(rank(x.a)+rank(x.b), rank(y.a)+rank(y.b)),
-			compareWho(x.a, y.a), compareWho(x.b, y.b))
-	})
-	of := map[who][]who{}
-	for id := range seen {
-		of[id] = []who{id}
-	}
-	for _, l := range links {
-		if slices.Contains(of[l.a], l.b) {
-			continue
-		}
-		if both := slices.Concat(of[l.a], of[l.b]); legal(both) {
-			for _, id := range both {
-				of[id] = both
-			}
+	for ends, at := range o.asserted() {
+		if at.time > o.unlinkedTo(ends[0]) && at.time > o.unlinkedTo(ends[1]) {
+			links = append(links, link{ends[0], ends[1], at.time, false})
 		}
 	}
+	forced := o.forced()
+	one := o.walk(forced, nil) // values that operators have joined count as one
+	of := o.walk(append(links, forced...), one)
 	var all [][]who
 	for id, members := range of {
 		slices.SortFunc(members, compareWho)
@@ -214,164 +280,83 @@ func (o *oracle) clusters(seen map[who]int64) [][]who {
 	return all
 }
 
-func legal(members []who) bool {
-	crm := 0
-	for _, id := range members {
-		if id.ns == "crm" {
-			crm++
+// walk accepts links in their order. one says what counts as one value; where it is nil only what
+// is forbidden, and the size, keeps a link out.
+func (o *oracle) walk(links []link, one map[who][]who) map[who][]who {
+	slices.SortFunc(links, func(x, y link) int {
+		first := func(l link) int {
+			if l.forced {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(first(x), first(y)),
+			cmp.Compare(max(rank(x.a), rank(x.b)), max(rank(y.a), rank(y.b))),
+			cmp.Compare(y.time, x.time),
+			cmp.Compare(rank(x.a)+rank(x.b), rank(y.a)+rank(y.b)),
+			compareWho(x.a, y.a), compareWho(x.b, y.b))
+	})
+	of := map[who][]who{}
+	for id := range o.known {
+		of[id] = []who{id}
+	}
+	for _, l := range links {
+		if slices.Contains(of[l.a], l.b) {
+			continue
+		}
+		if both := slices.Concat(of[l.a], of[l.b]); o.legal(both, one) {
+			for _, id := range both {
+				of[id] = both
+			}
 		}
 	}
-	return crm <= 1 && len(members) <= 4
+	return of
 }
 
-func root(members []who, seen map[who]int64) who {
+func (o *oracle) legal(members []who, one map[who][]who) bool {
+	var people []who
+	for i, id := range members {
+		for _, other := range members[:i] {
+			if o.apart(id, other) {
+				return false
+			}
+		}
+		same := func(other who) bool { return slices.Contains(one[id], other) }
+		if id.ns == "crm" && one != nil && !slices.ContainsFunc(people, same) {
+			people = append(people, id)
+		}
+	}
+	return len(people) <= 1 && len(members) <= maxIdentities
+}
+
+// members lists the cluster of an identity.
+func (o *oracle) members(id who) []who {
+	for _, members := range o.clusters() {
+		if slices.Contains(members, id) {
+			return members
+		}
+	}
+	return []who{id}
+}
+
+func (o *oracle) root(members []who) who {
 	return slices.MinFunc(members, func(a, b who) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(seen[a], seen[b]),
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(o.known[a], o.known[b]),
 			strings.Compare(a.value, b.value))
 	})
 }
 
-func profileID(root who) string {
+func profileID(root who) string { return keyedHash("profile", root) }
+
+// hashOf is what is kept of an identity that was erased.
+func hashOf(id who) string { return keyedHash("\x00fingerprint\x00profile", id) }
+
+func keyedHash(class string, id who) string {
 	mac := hmac.New(sha256.New, []byte("0123456789abcdef0123456789abcdef"))
-	for _, part := range []string{"profile", root.ns, root.value} {
+	for _, part := range []string{class, id.ns, id.value} {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
 		mac.Write(append(length[:], part...))
 	}
 	return hex.EncodeToString(mac.Sum(nil)[:16])
-}
-
-// events finds which identities hold events of which dataset: of an event the least copy stands,
-// unless a delete of its id is as new or newer.
-func (o *oracle) events() map[who]map[string]bool {
-	type key struct{ dataset, id string }
-	least, gone := map[key]*fact{}, map[key]stamp{}
-	for _, f := range o.facts {
-		k := key{f.dataset, f.event}
-		switch {
-		case f.event == "":
-		case f.op == "delete":
-			if at, known := gone[k]; !known || at.compare(f.stamp) < 0 {
-				gone[k] = f.stamp
-			}
-		case least[k] == nil || f.stamp.compare(least[k].stamp) < 0:
-			least[k] = f
-		}
-	}
-	held := map[who]map[string]bool{}
-	for k, f := range least {
-		if at, deleted := gone[k]; deleted && f.stamp.compare(at) <= 0 {
-			continue
-		}
-		if held[f.primary] == nil {
-			held[f.primary] = map[string]bool{}
-		}
-		held[f.primary][k.dataset] = true
-	}
-	return held
-}
-
-// statement is what one record says about one path.
-type statement struct {
-	path  string
-	value any // nil unsets
-	stamp stamp
-}
-
-// fragments collects, per identity and dataset, what was said since the last replace or delete.
-func (o *oracle) fragments() map[who]map[string][]statement {
-	floors := map[who]map[string]stamp{}
-	all := map[who]map[string][]statement{}
-	for _, f := range o.facts {
-		if f.event == "" && all[f.primary] == nil {
-			all[f.primary], floors[f.primary] = map[string][]statement{}, map[string]stamp{}
-		}
-		if f.event == "" && f.op != "upsert" {
-			at, known := floors[f.primary][f.dataset]
-			if !known || at.compare(f.stamp) < 0 {
-				floors[f.primary][f.dataset] = f.stamp
-			}
-		}
-	}
-	for _, f := range o.facts {
-		if f.event != "" {
-			continue
-		}
-		if floor, ok := floors[f.primary][f.dataset]; ok && f.stamp.compare(floor) < 0 {
-			continue
-		}
-		for path, value := range f.leaves {
-			all[f.primary][f.dataset] = append(all[f.primary][f.dataset],
-				statement{path, value, f.stamp})
-		}
-	}
-	return all
-}
-
-// visible gives, per path, the newest value that no unset of it or of something above it is newer
-// than.
-func visible(said []statement) map[string]any {
-	newest := map[string]statement{}
-	for _, s := range said {
-		if old, ok := newest[s.path]; !ok || old.stamp.compare(s.stamp) < 0 {
-			newest[s.path] = s
-		}
-	}
-	values := map[string]any{}
-	for path, s := range newest {
-		hidden := s.value == nil
-		for _, u := range said {
-			if u.value == nil && strings.HasPrefix(path, u.path+".") &&
-				s.stamp.compare(u.stamp) < 0 {
-				hidden = true
-			}
-		}
-		if !hidden {
-			values[path] = s.value
-		}
-	}
-	return values
-}
-
-// merge makes the content of a profile; exists is false where there is nothing to show.
-func merge(members []who, fragments map[who]map[string][]statement,
-	held map[who]map[string]bool) (content string, exists bool) {
-	identities := map[string][]string{}
-	datasets := map[string]bool{}
-	var said []statement
-	for _, m := range members {
-		identities[m.ns] = append(identities[m.ns], m.value)
-		for dataset, statements := range fragments[m] {
-			said = append(said, statements...)
-			if len(visible(statements)) > 0 {
-				datasets[dataset] = true
-			}
-		}
-		for dataset := range held[m] {
-			datasets[dataset] = true
-		}
-	}
-	if len(datasets) == 0 {
-		return "", false
-	}
-	attributes := map[string]any{}
-	for path, value := range visible(said) {
-		at := attributes
-		names := strings.Split(path, ".")
-		for _, name := range names[:len(names)-1] {
-			if at[name] == nil {
-				at[name] = map[string]any{}
-			}
-			at = at[name].(map[string]any)
-		}
-		at[names[len(names)-1]] = value
-	}
-	var contributed []string
-	for name := range datasets {
-		contributed = append(contributed, name)
-	}
-	slices.Sort(contributed)
-	text, err := json.Marshal(map[string]any{"identities": identities, "attributes": attributes,
-		"datasets": contributed})
-	return string(text), err == nil
 }

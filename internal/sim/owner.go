@@ -1,11 +1,11 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -28,17 +28,18 @@ type owner struct {
 	publisher *pipeline.Publisher
 
 	next     map[pipeline.TopicPartition]int64
-	consumed map[pipeline.TopicPartition][]fed // what its state is made of
-	dumb     *oracle                           // that was told of consumed
-	attempt  attempt                           // the last commit
-	counted  uint64                            // records consumed by this process
-	gone     bool                              // it has given up
+	consumed []fed   // what its state is made of, in order
+	dumb     *oracle // that was told of consumed
+	attempt  attempt // the last commit
+	counted  uint64  // records consumed by this process
+	gone     bool    // it has given up
 }
 
 // attempt is a commit that may have been made: after a crash the positions tell.
 type attempt struct {
 	version uint64
 	next    map[pipeline.TopicPartition]int64
+	loose   bool
 }
 
 // errDied says that the process is no more.
@@ -49,12 +50,9 @@ var errDied = errors.New("the process has died")
 func (s *simulation) newOwner(mem *vfs.MemFS, earlier *owner) *owner {
 	s.owners++
 	o := &owner{sim: s, name: fmt.Sprintf("owner%d", s.owners), disk: newDisk(mem, s.faults),
-		consumed: map[pipeline.TopicPartition][]fed{}, next: map[pipeline.TopicPartition]int64{}}
+		next: map[pipeline.TopicPartition]int64{}}
 	if earlier != nil {
-		o.attempt = earlier.attempt
-		for tp, all := range earlier.consumed {
-			o.consumed[tp] = slices.Clone(all)
-		}
+		o.attempt, o.consumed = earlier.attempt, slices.Clone(earlier.consumed)
 	}
 	o.client = s.broker.Client(simlog.ClientOptions{
 		Name:  o.name,
@@ -97,17 +95,64 @@ func (o *owner) open() error {
 }
 
 // claim has the publisher claim the output, which can make commits of its own: they change what is
-// to be published and not what the state says.
+// to be published and not what the state says. What the audit topic tells of a life that was lost
+// is in force from then on.
 func (o *owner) claim() error {
 	first := o.store.NextVersion()
 	err := o.publisher.Open(context.Background())
 	last := o.store.NextVersion()
 	const commits = 1<<40 - 1
 	for v := first & commits; v <= last&commits; v++ {
-		o.sim.committed(last&^commits|v, o.dumb.look())
+		o.commits(last&^commits|v, o.unsettled())
 	}
-	return o.blame("opening the publisher", err)
+	if err != nil || o.dead() {
+		return o.blame("opening the publisher", err)
+	}
+	barrier, err := o.store.Reader().Barrier()
+	if err != nil || barrier == nil || o.sim.config.World < Governed {
+		return o.blame("reading the barrier", err)
+	}
+	heard, err := o.sim.audits()
+	f := fed{heard: heard}
+	o.consumed = append(o.consumed, f)
+	o.dumb.consume(&f)
+	o.sim.logf("%s hears of %d records of the audit topic", o.name, len(heard))
+	return err
 }
+
+// commits notes a state, if that is one of which the oracle knows what it holds: what a job has not
+// come to yet it does not know. Nor is anything published while publishing is held.
+func (o *owner) commits(version uint64, loose bool) {
+	if loose {
+		o.sim.loose[version] = true
+		return
+	}
+	o.sim.committed(version, o.dumb.look())
+}
+
+// unsettled reports whether a job is at work, or publishing is held.
+func (o *owner) unsettled() bool {
+	if o.dead() || o.sim.config.World < Governed {
+		return false
+	}
+	barrier, err := o.store.Reader().Barrier()
+	return err != nil || barrier != nil || len(o.shard.Stats().Figures().Jobs) > 0
+}
+
+// While a job takes away links, whom an operation acts on that asks who belongs to a profile
+// depends on how far the job has come, which the oracle does not know: such operations wait.
+
+// removes reports whether a control record starts such a job.
+func removes(r *pipeline.Record) bool { return bytes.Contains(r.Value, []byte(`"delete_dataset"`)) }
+
+// looksAround reports whether a control record asks who belongs to a profile.
+func looksAround(r *pipeline.Record) bool {
+	return slices.ContainsFunc([]string{"delete_profile", "erase", "lift_delete"},
+		func(op string) bool { return bytes.Contains(r.Value, []byte(`"`+op+`"`)) })
+}
+
+// busy reports whether there is background work to go on with.
+func (o *owner) busy() bool { return !o.dead() && o.shard.Busy(o.now()) }
 
 // recall finds out what of what was consumed the disk holds.
 func (o *owner) recall() error {
@@ -115,24 +160,20 @@ func (o *owner) recall() error {
 	for tp, next := range positions {
 		o.next[tp] = next
 	}
-	for tp, all := range o.consumed {
-		at := slices.IndexFunc(all, func(r fed) bool { return r.offset >= positions[tp] })
-		if at >= 0 {
-			o.consumed[tp] = all[:at]
-		}
-	}
-	o.dumb = newOracle()
-	for _, tp := range slices.SortedFunc(maps.Keys(o.consumed), comparePartitions) {
-		for i := range o.consumed[tp] {
-			o.dumb.consume(&o.consumed[tp][i])
-		}
+	o.consumed = slices.DeleteFunc(o.consumed, func(r fed) bool {
+		tp := pipeline.TopicPartition{Topic: r.topic, Partition: r.partition}
+		return r.topic != "" && r.offset >= positions[tp]
+	})
+	o.dumb = newOracle(o.sim.config.World)
+	for i := range o.consumed {
+		o.dumb.consume(&o.consumed[i])
 	}
 	made := len(o.attempt.next) > 0
 	for tp, next := range o.attempt.next {
 		made = made && positions[tp] >= next
 	}
 	if made {
-		o.sim.committed(o.attempt.version, o.dumb.look())
+		o.commits(o.attempt.version, o.attempt.loose || o.unsettled())
 	}
 	return o.check()
 }
@@ -194,11 +235,13 @@ func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipelin
 	}
 	got, err := o.client.Fetch(context.Background(), tp, from)
 	chunk := pipeline.Chunk{TP: tp, From: from, Next: got.Next, Topic: got.Topic}
+	removing := tp.Topic == topicControl && o.busy()
 	for i, r := range got.Records {
-		if i == limit {
+		if i == limit || removing && r.Pos.Offset >= o.next[tp] && looksAround(&r) {
 			chunk.Next = r.Pos.Offset
 			break
 		}
+		removing = removing || tp.Topic == topicControl && removes(&r)
 		chunk.Inputs = append(chunk.Inputs, o.sim.decoder.Decode(r))
 	}
 	if err != nil || chunk.Next <= o.next[tp] {
@@ -207,7 +250,7 @@ func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipelin
 	for i := range chunk.Inputs {
 		if r := &chunk.Inputs[i].Record; r.Pos.Offset >= o.next[tp] {
 			f := feed(r, now)
-			o.consumed[tp] = append(o.consumed[tp], f)
+			o.consumed = append(o.consumed, f)
 			o.dumb.consume(&f)
 			o.counted++
 		}
@@ -217,14 +260,14 @@ func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipelin
 
 // commit applies chunks and notes the state that this makes.
 func (o *owner) commit(chunks []pipeline.Chunk, now int64) error {
-	o.attempt = attempt{o.store.NextVersion(), map[pipeline.TopicPartition]int64{}}
+	o.attempt = attempt{o.store.NextVersion(), map[pipeline.TopicPartition]int64{}, o.unsettled()}
 	for _, c := range chunks {
 		o.attempt.next[c.TP] = c.Next
 	}
 	if err := o.blame("applying", o.shard.Apply(chunks, now)); err != nil {
 		return err
 	}
-	o.sim.committed(o.attempt.version, o.dumb.look())
+	o.commits(o.attempt.version, o.attempt.loose || o.unsettled())
 	return nil
 }
 
@@ -232,6 +275,10 @@ func (o *owner) commit(chunks []pipeline.Chunk, now int64) error {
 func (o *owner) idle(durable bool) error {
 	if durable {
 		return o.blame("flushing", o.shard.Flush())
+	}
+	version := o.store.NextVersion()
+	if o.unsettled() { // the job goes on
+		o.sim.loose[version] = true
 	}
 	return o.blame("applying nothing", o.shard.Apply(nil, o.now()))
 }

@@ -18,6 +18,7 @@ import (
 // Config is one run. The same one gives the same run.
 type Config struct {
 	Seed    uint64
+	World   World
 	Records int    // of input; as the seed says where 0
 	Faults  Faults // that may happen
 	// AtLeastOnce allows records to repeat. Versions never fall all the same.
@@ -61,6 +62,7 @@ type simulation struct {
 
 	output map[pipeline.TopicPartition][]pipeline.Record
 	states map[uint64][]view // by version: what was committed, of several owners
+	loose  map[uint64]bool   // versions of which the oracle does not know what they hold
 	report Report
 }
 
@@ -85,22 +87,26 @@ func newSimulation(c Config) (*simulation, error) {
 	}
 	stream := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(c.Seed, n)) }
 	s := &simulation{config: c, steps: stream(1), faults: stream(2),
-		work:       workload{rnd: stream(3), left: c.Records},
+		work:       workload{world: c.World, rnd: stream(3), left: c.Records},
 		partitions: map[string]int32{},
-		output:     map[pipeline.TopicPartition][]pipeline.Record{}, states: map[uint64][]view{}}
+		output:     map[pipeline.TopicPartition][]pipeline.Record{}, states: map[uint64][]view{},
+		loose: map[uint64]bool{}}
 	if c.Records == 0 {
 		s.work.left = 20 + s.work.rnd.IntN(100)
 	}
 	s.report.Records = s.work.left
-	model, err := newModel()
+	model, err := newModel(c.World)
 	if err != nil {
 		return nil, err
 	}
 	s.model, s.decoder = model, pipeline.NewDecoder(model)
 	s.broker = simlog.New(simlog.Options{Now: 1_700_000_000_000_000_000, FetchMaxRecords: 7,
 		MaxBatchBytes: 2500, Tap: s.tap})
-	for _, topic := range model.InputTopics() {
+	for _, topic := range model.ConsumedTopics() {
 		n := int32(1 + s.steps.IntN(3))
+		if topic == topicControl {
+			n = 1
+		}
 		s.broker.CreateTopic(topic, n)
 		for i := range n {
 			s.inputs = append(s.inputs, pipeline.TopicPartition{Topic: topic, Partition: i})
@@ -317,10 +323,11 @@ func (s *simulation) drain() error {
 		if err = s.survive(err); err != nil {
 			return err
 		}
-		if err := s.survive(s.current.idle(true)); err != nil {
+		busy := s.current.busy()
+		if err := s.survive(s.current.idle(!busy)); err != nil {
 			return err
 		}
-		if n > 0 || s.position() != before {
+		if n > 0 || busy || s.position() != before {
 			quiet = 0
 		}
 	}

@@ -13,6 +13,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("sim.seed", 0, "the first seed; a random one where 0")
 	runsFlag   = flag.Int("sim.n", 300, "how many seeds")
+	worldFlag  = flag.String("sim.world", "drawn", "what there is; by default as a seed says")
 	faultsFlag = flag.String("sim.faults", "drawn", "what may go wrong; by default as a seed says")
 	repeatFlag = flag.Bool("sim.repeats", false, "output may repeat: at least once")
 	shrinkFlag = flag.Bool("sim.noshrink", false, "leave a failing run as it is")
@@ -36,8 +37,8 @@ func TestSimulation(t *testing.T) {
 	}
 	var sum Report
 	for i := range runs {
-		c := Config{Seed: seed + uint64(i), Faults: faultsOf(t, seed+uint64(i)),
-			AtLeastOnce: *repeatFlag}
+		c := Config{Seed: seed + uint64(i), World: worldOf(t, seed+uint64(i)),
+			Faults: faultsOf(t, seed+uint64(i)), AtLeastOnce: *repeatFlag}
 		report, err := run(t, c)
 		if *traceFlag {
 			t.Log(strings.Join(report.Trace, "\n"))
@@ -50,6 +51,22 @@ func TestSimulation(t *testing.T) {
 	}
 	t.Logf("seeds %d to %d: %d records in, %d out, %d crashes",
 		seed, seed+uint64(runs)-1, sum.Records, sum.Output, sum.Crashes)
+}
+
+// worldOf draws the world of a run. Where output may repeat nobody is shut out, and what the audit
+// topic told when a store was opened need not be all.
+func worldOf(t *testing.T, seed uint64) World {
+	switch {
+	case *worldFlag == "drawn" && *repeatFlag:
+		return Plain
+	case *worldFlag == "drawn":
+		return World(rand.New(rand.NewPCG(seed, 5)).IntN(len(worldNames)))
+	}
+	w, err := ParseWorld(*worldFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // faultsOf draws the faults of a run: fewer kinds make each of them, and what only holds without
@@ -87,8 +104,9 @@ func explain(t *testing.T, c Config, err error) string {
 			c, err = less, lessErr
 		}
 	}
-	return fmt.Sprintf("seed %d with %q:\n%v\nagain: make sim SEED=%d N=1 FAULTS=%s TRACE=1",
-		c.Seed, c.Faults, err, c.Seed, c.Faults)
+	return fmt.Sprintf("seed %d of the %s world with %q:\n%v\n"+
+		"again: make sim SEED=%d N=1 WORLD=%s FAULTS=%s TRACE=1",
+		c.Seed, c.World, c.Faults, err, c.Seed, c.World, c.Faults)
 }
 
 // regressions are seeds that have found something, and what that was. Whoever changes what a seed
@@ -112,6 +130,11 @@ var regressions = []struct {
 			Aborts | Unclean}},
 	{"the original had passed over an end for a later entry that its twin does not have",
 		Config{Seed: 2629192653, Faults: Restart | Takeover | Network | Late | Aborts}},
+	{"a deletion of a dataset passed over what its own commit had consumed before it",
+		Config{Seed: 7, World: Governed, Faults: Network}},
+	{"an erasure that had been lifted came into force again while publishing was held",
+		Config{Seed: 80, World: Governed, Faults: Crash | Restart | Takeover | Network |
+			Markers}},
 }
 
 func TestRegressions(t *testing.T) {

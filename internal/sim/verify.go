@@ -17,6 +17,7 @@ func (s *simulation) verify() error {
 	want := o.dumb.look()
 	return errors.Join(
 		s.compare("profile", want.profiles, s.finalProfiles()),
+		s.checkAudit(o.dumb.audit),
 		s.compare("assignment", want.assignments, s.finalAssignments()),
 		s.checkVersions(),
 		s.checkStates(),
@@ -56,15 +57,26 @@ func (s *simulation) outputs(topic string, visit func(r *pipeline.Record)) {
 	}
 }
 
-// finalProfiles is what a consumer holds that has read the topic to its end.
+// profileTopics are those of all policies.
+func (s *simulation) profileTopics() (topics []string) {
+	for _, p := range policies(s.config.World) {
+		topics = append(topics, p.topic)
+	}
+	return topics
+}
+
+// finalProfiles is what a consumer holds that has read the topics to their ends.
 func (s *simulation) finalProfiles() map[string]string {
 	held := map[string]string{}
-	s.outputs(topicProfiles, func(r *pipeline.Record) {
-		delete(held, string(r.Key))
-		if r.Value != nil {
-			held[string(r.Key)] = content(r.Value)
-		}
-	})
+	for _, topic := range s.profileTopics() {
+		s.outputs(topic, func(r *pipeline.Record) {
+			key := profileKey(topic, string(r.Key))
+			delete(held, key)
+			if r.Value != nil {
+				held[key] = content(r.Value)
+			}
+		})
+	}
 	return held
 }
 
@@ -93,6 +105,9 @@ type assignment struct {
 func (s *simulation) finalAssignments() map[string]string {
 	held := map[string]string{}
 	s.outputs(topicAssignments, func(r *pipeline.Record) {
+		if delete(held, string(r.Key)); r.Value == nil {
+			return
+		}
 		var a assignment
 		if err := json.Unmarshal(r.Value, &a); err != nil {
 			a.Profile = "not JSON: " + err.Error()
@@ -120,10 +135,13 @@ func version(r *pipeline.Record) uint64 {
 // checkVersions: per key they strictly rise in the order of the log.
 func (s *simulation) checkVersions() error {
 	var errs []error
-	for _, topic := range []string{topicProfiles, topicAssignments} {
+	for _, topic := range append(s.profileTopics(), topicAssignments) {
 		last := map[string]uint64{}
 		s.outputs(topic, func(r *pipeline.Record) {
 			v, before := version(r), last[string(r.Key)]
+			if topic == topicAssignments && r.Value == nil {
+				return // who is gone has none
+			}
 			if v < before || v == before && s.exactly() || v == 0 {
 				errs = append(errs, fmt.Errorf("%s of key %s has version %d after %d",
 					r.Pos, r.Key, v, before))
@@ -140,18 +158,19 @@ func (s *simulation) exactly() bool { return !s.config.AtLeastOnce }
 // checkStates: every record is a state that somebody has committed, under its version.
 func (s *simulation) checkStates() error {
 	var errs []error
-	s.outputs(topicProfiles, func(r *pipeline.Record) {
-		want := ""
-		if r.Value != nil {
-			want = content(r.Value)
-		}
-		if !slices.ContainsFunc(s.states[version(r)], func(v view) bool {
-			return v.profiles[string(r.Key)] == want
-		}) {
-			errs = append(errs, fmt.Errorf("%s of key %s is no state of version %d:\n\t%s",
-				r.Pos, r.Key, version(r), want))
-		}
-	})
+	for _, topic := range s.profileTopics() {
+		s.outputs(topic, func(r *pipeline.Record) {
+			want, key := "", profileKey(topic, string(r.Key))
+			if r.Value != nil {
+				want = content(r.Value)
+			}
+			if !s.loose[version(r)] && !slices.ContainsFunc(s.states[version(r)],
+				func(v view) bool { return v.profiles[key] == want }) {
+				errs = append(errs, fmt.Errorf("%s of key %s is no state of version %d:\n\t%s",
+					r.Pos, r.Key, version(r), want))
+			}
+		})
+	}
 	return errors.Join(errs...)
 }
 
@@ -163,20 +182,68 @@ func (s *simulation) checkChanges() error {
 	}
 	versions := slices.Sorted(maps.Keys(s.states))
 	var errs []error
-	s.outputs(topicProfiles, func(r *pipeline.Record) {
-		i, found := slices.BinarySearch(versions, version(r))
-		if !found || i == 0 {
-			return
+	for _, topic := range s.profileTopics() {
+		s.outputs(topic, func(r *pipeline.Record) {
+			i, found := slices.BinarySearch(versions, version(r))
+			if !found || i == 0 || s.looseBetween(versions[i-1], versions[i]) {
+				return
+			}
+			of := func(v uint64) string {
+				all := s.states[v]
+				return all[len(all)-1].profiles[profileKey(topic, string(r.Key))]
+			}
+			if of(versions[i]) == of(versions[i-1]) {
+				errs = append(errs, fmt.Errorf("%s of key %s: commit %d has changed nothing",
+					r.Pos, r.Key, versions[i]))
+			}
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// looseBetween reports whether there is a version from first to last of which the oracle does not
+// know what it holds.
+func (s *simulation) looseBetween(first, last uint64) bool {
+	for v := range s.loose {
+		if first <= v && v <= last {
+			return true
 		}
-		of := func(v uint64) string {
-			all := s.states[v]
-			return all[len(all)-1].profiles[string(r.Key)]
+	}
+	return false
+}
+
+// checkAudit: what became of each control record is told, once. Owners that have parted ways can
+// have told different things.
+func (s *simulation) checkAudit(want map[string]audited) error {
+	if s.config.World < Governed || s.config.Faults.has(Unclean) {
+		return nil // what a log has lost is lost
+	}
+	parted := s.config.Faults.has(Takeover)
+	got := map[string][]string{}
+	var errs []error
+	s.outputs(topicAudit, func(r *pipeline.Record) {
+		var a audited
+		if err := json.Unmarshal(r.Value, &a); err != nil {
+			errs = append(errs, err)
 		}
-		if of(versions[i]) == of(versions[i-1]) {
-			errs = append(errs, fmt.Errorf("%s of key %s: commit %d has changed nothing",
-				r.Pos, r.Key, versions[i]))
+		for _, id := range a.Identities {
+			a.ids = append(a.ids, who{id.Namespace, id.Value})
 		}
+		a.hashes = a.Hashes
+		place := fmt.Sprintf("%s of %d", a.Outcome, a.Cause.Offset)
+		got[place] = append(got[place], a.String())
 	})
+	for place, a := range want {
+		if all := got[place]; len(all) == 0 || !parted && (len(all) > 1 && s.exactly() ||
+			all[0] != a.String()) {
+			errs = append(errs, fmt.Errorf("the audit topic tells %q, want %q", all, a))
+		}
+	}
+	for place, all := range got {
+		if _, wanted := want[place]; !wanted && !parted {
+			errs = append(errs, fmt.Errorf("the audit topic tells %q and should not", all))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -12,9 +12,12 @@ import (
 // workload makes records about a few people: they share cookies and mailboxes, contradict each
 // other, come late, come twice, and some are wrong.
 type workload struct {
-	rnd  *rand.Rand
-	left int
-	past []made // for copies
+	world World
+	rnd   *rand.Rand
+	left  int
+	past  []made // for copies
+
+	spoken map[string]string // by operation: the identities that it was about
 }
 
 // made is a record and where it goes.
@@ -41,6 +44,9 @@ func (w *workload) next(now int64) made {
 }
 
 func (w *workload) fresh(now int64) made {
+	if w.world >= Governed {
+		return w.governed(now)
+	}
 	switch n := w.rnd.IntN(40); {
 	case n < 2:
 		return w.broken(now)
