@@ -274,11 +274,17 @@ func (c *Client) read(response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// unreachable leaves out the request's URL, which holds the identity.
+// unreachable says whether nobody listens, or somebody did not answer. It leaves out the request's
+// URL, which holds the identity.
 func (c *Client) unreachable(err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		err = failed.Err
+	}
+	var network *net.OpError
+	if !errors.As(err, &network) || network.Op != "dial" {
+		return fmt.Errorf("no answer from %s: if that is the daemon, its log may say why (%w)",
+			c.base, err)
 	}
 	return fmt.Errorf("no daemon at %s: is selfsame running there? (%w)", c.base, err)
 }
@@ -295,6 +301,8 @@ func (c *Client) refused(code int, body []byte) error {
 		return ErrUnauthorized
 	case http.StatusNotFound:
 		return fmt.Errorf("%w: %s", ErrNotFound, said.Error)
+	case http.StatusInternalServerError:
+		return fmt.Errorf("the daemon at %s failed: %s", c.base, said.Error)
 	}
 	return fmt.Errorf("the daemon at %s refused: %s", c.base, said.Error)
 }

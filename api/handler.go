@@ -78,6 +78,12 @@ func bare(route http.HandlerFunc) http.HandlerFunc {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	answer := &answer{ResponseWriter: w}
+	defer h.catch(answer)
+	h.serve(answer, r)
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 	if !h.admit(w, r) {
 		return
 	}

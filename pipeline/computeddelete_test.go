@@ -159,3 +159,66 @@ func TestComputedDeleteOfAnExpiredEvent(t *testing.T) {
 		t.Errorf("%d folded days were removed, want 1", row.Days)
 	}
 }
+
+// TestDeletedAtOnce: whoever is deleted with more events than one commit removes has no profile from
+// that commit on, whatever computed attributes still keep, and what comes since is shown in the end.
+func TestDeletedAtOnce(t *testing.T) {
+	for _, op := range []string{"erase", "delete_profile"} {
+		for _, newer := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s,newer=%t", op, newer), func(t *testing.T) {
+				testDeletedAtOnce(t, op, newer)
+			})
+		}
+	}
+}
+
+func testDeletedAtOnce(t *testing.T, op string, newer bool) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		addOrders(t)(m)
+		define(t, m, computed.Definition{Name: "life", Datasets: []string{"orders"},
+			Function: computed.Count, Window: "lifetime"})
+	})
+	defer w.close()
+	order := func(id string) {
+		w.send(pipeline.TopicPartition{Topic: "orders"}, pipeline.Record{
+			Value: fmt.Appendf(nil, `{"order":%q,"crm":"1"}`, id)})
+	}
+	w.send(crm0, pipeline.Record{Value: []byte(`{"id":"1","email":"a@x.org","name":"Ann"}`)})
+	for i := range 2500 {
+		order(fmt.Sprint(i))
+	}
+	w.drain()
+	w.wantComputed(`{"life":2500}`)
+	w.emitted("profiles")
+	w.control(`{"id":"x","op":"%s","identities":["crm:1"]}`, op)
+	w.consume(pipeline.TopicPartition{Topic: "control"}, 1)
+	w.publish()
+	if got := w.emitted("profiles"); got != "<crm:1> tombstone" {
+		t.Fatalf("put out %s", got)
+	}
+	w.now = w.now.Add(time.Second)
+	if newer {
+		order("newer")
+		w.consume(pipeline.TopicPartition{Topic: "orders"}, 1)
+	}
+	lookup := pipeline.NewLookup(w.model, w.store)
+	for steps := 0; w.shard.Busy(w.now.UnixNano()); steps++ {
+		w.wantComputed("")
+		graph, err := lookup.Graph(pipeline.GraphQuery{Class: "profile", Namespace: "crm",
+			Value: "1"})
+		w.must(err)
+		if (graph == nil) != (op == "erase") {
+			t.Errorf("the graph shows %v", graph)
+		}
+		w.must(w.shard.Apply(nil, w.now.UnixNano()))
+		w.publish()
+	}
+	want := ""
+	if newer {
+		want = `{"life":1}`
+	}
+	w.wantComputed(want)
+	if got := w.emitted("profiles"); (got == "") == newer {
+		t.Errorf("put out %s", got)
+	}
+}

@@ -88,21 +88,15 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 
 // dryShard is a shard over a snapshot that nothing is ever written of.
 func dryShard(m *Model, r *store.Reader) (*Shard, error) {
-	sh := &Shard{model: m, state: newState(r, DefaultCacheRows),
-		dirty: map[clusterKey]*dirtyCluster{}, blocked: map[personKey]bool{},
-		cuts: map[string]*datasetCut{}, positions: map[TopicPartition]*position{},
-		inputs: map[string]*input{}, partitions: map[string]int32{}}
-	for _, topic := range m.OutputTopics() {
-		sh.partitions[topic] = 1
+	sh, err := snapshotShard(m, r)
+	if err != nil {
+		return nil, err
 	}
-	err := r.Positions(func(topic string, partition int32, p *store.Position) error {
+	err = r.Positions(func(topic string, partition int32, p *store.Position) error {
 		sh.positions[TopicPartition{topic, partition}] = &position{row: *p}
 		return nil
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
 		return nil, err
 	}
 	for _, load := range []func() error{sh.loadRules, sh.loadCuts, sh.loadErased} {
@@ -113,6 +107,21 @@ func dryShard(m *Model, r *store.Reader) (*Shard, error) {
 	err = r.Blocked(func(class string, id profile.Identity) {
 		sh.blocked[personKey{class, id}] = true
 	})
+	return sh, err
+}
+
+// snapshotShard is a shard that decides what would change, and writes nothing. What it needs to
+// know of the state beyond single rows is not loaded.
+func snapshotShard(m *Model, r *store.Reader) (*Shard, error) {
+	sh := &Shard{model: m, state: newState(r, DefaultCacheRows),
+		dirty: map[clusterKey]*dirtyCluster{}, alone: map[personKey]*dirtyCluster{},
+		blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
+		positions: map[TopicPartition]*position{}, inputs: map[string]*input{},
+		partitions: map[string]int32{}}
+	for _, topic := range m.OutputTopics() {
+		sh.partitions[topic] = 1
+	}
+	err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true })
 	return sh, err
 }
 

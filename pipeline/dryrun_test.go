@@ -26,6 +26,11 @@ func testDryRun(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	w := newWorldOn(t, memlog.Options{}, 2, func(m *pipeline.Model) {
 		m.Dataset("crm").CurrentLinks = rnd.IntN(2) == 0
+		if rnd.IntN(2) == 0 {
+			m.Entities[0].Policies = append(m.Entities[0].Policies, pipeline.PolicyTopic{
+				Policy: profile.Policy{Name: "alone", Stitching: profile.StitchNone},
+				Topic:  "alone"})
+		}
 	})
 	defer w.close()
 	w.lay(rnd, distinct(facts(rnd, 200)), 2)

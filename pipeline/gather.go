@@ -47,9 +47,11 @@ func (g *Gathered) Exists() bool {
 	return len(g.Datasets) > 0 || g.Computed != nil && g.Computed.Outlives
 }
 
-// gather collects the fragments and events' datasets of the members.
+// gather collects the fragments and events' datasets of the members. Of those whose data is being
+// removed nothing counts any more.
 func gather(r rows, class string, members []profile.Identity) (*Gathered, error) {
 	g := &Gathered{Members: members}
+	counted := make([]profile.Identity, 0, len(members))
 	for _, id := range members {
 		row, err := r.identityRow(class, id)
 		if err != nil {
@@ -58,6 +60,7 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 		if row == nil || row.Erasing {
 			continue
 		}
+		counted = append(counted, id)
 		g.events = append(g.events, row.Events...)
 		for _, dataset := range row.Fragments {
 			f, err := r.fragmentOf(store.FragmentRef{Class: class, Identity: id, Dataset: dataset})
@@ -73,7 +76,7 @@ func gather(r rows, class string, members []profile.Identity) (*Gathered, error)
 	}
 	g.Datasets = sortedOnce(append(g.Datasets, g.events...))
 	var err error
-	g.Computed, err = r.computedOf(class, members)
+	g.Computed, err = r.computedOf(class, counted)
 	return g, err
 }
 

@@ -265,9 +265,15 @@ func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool
 		if err != nil {
 			return false, err
 		}
-		n, more, err := sh.purge(p, limit, cause{job.Cause, math.MinInt64, ControlName})
+		why := cause{job.Cause, math.MinInt64, ControlName}
+		n, more, err := sh.purge(p, limit, why)
 		if err != nil {
 			return false, err
+		}
+		if !more && p.known && p.row.Erasing { // what came since is shown
+			p.row.Erasing = false
+			sh.state.touch(p)
+			sh.markDirty(p, why)
 		}
 		job.Done += uint64(n)
 		job.Total = max(job.Total, job.Done)

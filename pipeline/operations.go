@@ -255,11 +255,39 @@ func (sh *Shard) deleteProfile(op *operation) error {
 		op.row.Events += uint64(n)
 		budget -= n
 		rest = rest || more
+		if more {
+			if err := sh.conceal(p, op.why); err != nil {
+				return err
+			}
+		}
 	}
 	if !rest {
 		return nil
 	}
 	return sh.startJob(op, jobPurge, purgeArgs{Class: op.Class, Identities: texts(members)})
+}
+
+// conceal shows nothing of p while what lies below its floor is removed, where nothing else is
+// stored of it: values must not fall in steps, each of which is put out.
+func (sh *Shard) conceal(p *person, why cause) error {
+	for _, dataset := range p.row.Fragments {
+		f, err := sh.state.fragment(p, dataset)
+		if err != nil || f.Visible() {
+			return err
+		}
+	}
+	newer := false
+	err := sh.state.events(p, p.row.Floor.Time, math.MaxInt64, func(store.EventRef) bool {
+		newer = true
+		return false
+	})
+	if err != nil || newer {
+		return err
+	}
+	p.row.Erasing = true
+	sh.state.touch(p)
+	sh.markDirty(p, why)
+	return nil
 }
 
 // raiseFloor turns away everything of p that is not newer than the operation, and removes what its

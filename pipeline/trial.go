@@ -119,13 +119,8 @@ func trialShard(m *Model, e *Entity, r *store.Reader) (*Shard, error) {
 			model.Entities[i] = e
 		}
 	}
-	sh := &Shard{model: &model, state: newState(r, DefaultCacheRows),
-		dirty: map[clusterKey]*dirtyCluster{}, blocked: map[personKey]bool{},
-		partitions: map[string]int32{}}
-	for _, topic := range model.OutputTopics() {
-		sh.partitions[topic] = 1
-	}
-	if err := r.Unlinks(func(class string) { sh.state.unlinks[class] = true }); err != nil {
+	sh, err := snapshotShard(&model, r)
+	if err != nil {
 		return nil, err
 	}
 	sh.state.trial = &trial{ahead: map[profile.ID]bool{}}
@@ -150,8 +145,10 @@ func (sh *Shard) tryCluster(class string, id profile.ID, members []profile.Ident
 	}
 	delete(t.ahead, id)
 	t.reached = after(id)
-	sh.entries, sh.dirtyOrder = sh.entries[:0], sh.dirtyOrder[:0]
+	sh.entries = sh.entries[:0]
+	sh.dirtyOrder, sh.aloneOrder = sh.dirtyOrder[:0], sh.aloneOrder[:0]
 	clear(sh.dirty)
+	clear(sh.alone)
 	return nil
 }
 
