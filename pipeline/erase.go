@@ -55,10 +55,8 @@ func (sh *Shard) erase(op *operation) error {
 			people = append(people, p)
 		}
 	}
-	for _, hash := range sh.recalled.hashes[op.ID] {
-		if !slices.Contains(op.hashes, hash) {
-			op.hashes = append(op.hashes, hash)
-		}
+	if r := sh.recalledAs(op); r != nil {
+		op.hashes = r.hashes
 	}
 	op.affected, op.members = nil, members
 	rest, err := sh.eraseAll(op, people)
@@ -69,29 +67,22 @@ func (sh *Shard) erase(op *operation) error {
 		Suppress: op.Suppress})
 }
 
-// toErase lists the identities that an erasure acts on: those of the cluster, but for those whose
-// erasure is known to be lifted later.
+// toErase lists the identities that an erasure acts on: those of the cluster. Where it is applied
+// again it leaves out those on which it had not acted, and those for which it was lifted later. Of
+// the others on which it had acted nothing can be stored: their hashes were there first.
 func (sh *Shard) toErase(op *operation) ([]profile.Identity, error) {
 	members, err := sh.view(op.Class).Members(op.ids[0])
-	if err != nil {
-		return nil, err
-	}
-	return sh.unlifted(op, members)
-}
-
-// unlifted leaves out the identities for which a deletion that is applied again was lifted later.
-func (sh *Shard) unlifted(op *operation, ids []profile.Identity) ([]profile.Identity, error) {
-	lifted := sh.recalled.lifted[op.ID]
-	if len(lifted) == 0 {
-		return ids, nil
+	r := sh.recalledAs(op)
+	if err != nil || r == nil {
+		return members, err
 	}
 	var left []profile.Identity
-	for _, id := range ids {
+	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {
 			return nil, err
 		}
-		if !lifted[sh.hash(p)] {
+		if hash := sh.hash(p); slices.Contains(r.hashes, hash) && !r.lifted[hash] {
 			left = append(left, id)
 		}
 	}

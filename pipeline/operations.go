@@ -232,13 +232,13 @@ const purgeLimit = 1000
 
 // deleteProfile removes the data of every identity of the cluster that is not newer, for good: a
 // floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
-// the background.
+// the background. What is applied again acts on those on which it had acted.
 func (sh *Shard) deleteProfile(op *operation) error {
-	members, err := sh.deleted(op)
+	told, members, err := sh.deleted(op)
 	if err != nil {
 		return err
 	}
-	op.affected = members
+	op.affected = told
 	budget, rest := purgeLimit, false
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
