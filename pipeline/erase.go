@@ -234,13 +234,14 @@ func (e *erasure) step() (done bool, err error) {
 
 func (e *erasure) fragments() error {
 	sh, p := e.sh, e.p
+	old := func(s profile.Stamp) bool { return s.Before(e.floor) }
 	for _, dataset := range slices.Clone(p.row.Fragments) {
 		f, err := sh.state.fragment(p, dataset)
 		if err != nil {
 			return err
 		}
 		visible := f.Visible()
-		if f.Sink(e.floor) {
+		if f.Drop(old) {
 			sh.keepFragment(p, dataset, f)
 			sh.markDirty(p, e.why)
 		}

@@ -435,3 +435,45 @@ func TestEraseKeepsLaterFloor(t *testing.T) {
 		t.Errorf("deleted data is back: %v", held)
 	}
 }
+
+// TestLiftKeepsSourcesDelete: what lifts a deletion by an operator leaves what the dataset itself
+// has deleted, whichever of the two came first.
+func TestLiftKeepsSourcesDelete(t *testing.T) {
+	for _, op := range []string{`"delete_profile"`, `"delete_fragment","dataset":"crm"`} {
+		for _, operatorFirst := range []bool{false, true} {
+			w := newWorld(t, 1)
+			at := w.now
+			said := func(after time.Duration, text string, headers ...pipeline.Header) {
+				w.send(crm0, pipeline.Record{Headers: headers, Value: fmt.Appendf(nil,
+					`{"id":"1","name":"%s","at":%d}`, text, at.Add(after).UnixMilli())})
+				w.drain()
+			}
+			operator := func() {
+				w.control(`{"id":"d","op":%s,"identities":["crm:1"],"time":"%s"}`, op,
+					at.Add(5*time.Second).Format(time.RFC3339))
+				w.drain()
+			}
+			said(-time.Minute, "first")
+			w.now = w.now.Add(time.Minute)
+			if operatorFirst {
+				operator()
+			}
+			said(0, "", pipeline.Header{Key: "selfsame-op", Value: []byte("delete")})
+			if !operatorFirst {
+				operator()
+			}
+			w.control(`{"id":"l","op":"lift_delete","identities":["crm:1"]}`)
+			w.drain()
+			said(-time.Second, "late")
+			if held := w.final("profiles"); len(held) != 0 {
+				t.Errorf("%s, first: %v: what the source had deleted is back: %v", op,
+					operatorFirst, held)
+			}
+			said(time.Second, "newer")
+			if held := w.final("profiles"); len(held) != 1 {
+				t.Errorf("%s, first: %v: what is newer is turned away", op, operatorFirst)
+			}
+			w.close()
+		}
+	}
+}
