@@ -23,6 +23,8 @@ type eraseArgs struct {
 	Scan bool `json:"scan,omitempty"`
 	// Suppress has newer data removed too.
 	Suppress bool `json:"suppress,omitempty"`
+	// Lifted has all identities looked at for what another store had deleted, and lifted.
+	Lifted []liftedArgs `json:"lifted,omitempty"`
 }
 
 // reach is the stamp below which an erasure removes what is stored: with suppress, everything.
@@ -417,6 +419,9 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 	why, err := sh.causeOf(job)
 	if err != nil {
 		return false, err
+	}
+	if len(args.Lifted) > 0 {
+		return sh.stepLifted(job, args, limit)
 	}
 	if args.Scan {
 		return sh.stepEraseScan(job, args, limit)

@@ -248,7 +248,7 @@ func (sh *Shard) deleteProfile(op *operation) error {
 		if err := sh.raiseFloor(op, p); err != nil {
 			return err
 		}
-		n, more, err := sh.purge(p, budget, op.why)
+		n, more, err := sh.purge(p, p.row.Floor, budget, op.why)
 		if err != nil {
 			return err
 		}
@@ -312,13 +312,14 @@ func (sh *Shard) raiseFloor(op *operation, p *person) error {
 	return nil
 }
 
-// purge removes up to limit events of p that lie below its floor. more says that some are left.
-func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err error) {
-	if p.row.Floor.IsZero() {
+// purge removes up to limit events of p that lie below a floor. more says that some are left.
+func (sh *Shard) purge(p *person, floor profile.Stamp, limit int, why cause) (n int, more bool,
+	err error) {
+	if floor.IsZero() {
 		return 0, false, nil
 	}
 	var refs []store.EventRef
-	err = sh.state.events(p, math.MinInt64, p.row.Floor.Time-1, func(ref store.EventRef) bool {
+	err = sh.state.events(p, math.MinInt64, floor.Time-1, func(ref store.EventRef) bool {
 		if len(refs) == limit {
 			more = true
 			return false

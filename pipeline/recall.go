@@ -96,7 +96,13 @@ func (p *Publisher) recall(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.shard.recall(told)
+	if err := p.shard.recall(told); err != nil {
+		return err
+	}
+	if err := p.shard.recallLifted(uint64(p.incarnation)); err != nil {
+		return err
+	}
+	return p.takeLifted(ctx)
 }
 
 // recall takes up what the audit topic tells, in the order of the control topic. What this store
