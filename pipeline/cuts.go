@@ -48,8 +48,9 @@ func (sh *Shard) consumedOf(ds *Dataset) store.Cut {
 // cutOf is the cut of a deletion: how far the input is consumed now, or was when the deletion was
 // applied before the input was consumed again.
 func (sh *Shard) cutOf(op *operation) store.Cut {
-	if recalled, ok := sh.recalled.cuts[op.ID]; ok {
-		return recalled
+	r := sh.recalled.ops[op.ID]
+	if r != nil && ControlOp(r.entry.Op) == op.Op && r.entry.Dataset == op.Dataset {
+		return r.cut
 	}
 	return sh.consumedOf(op.dataset)
 }

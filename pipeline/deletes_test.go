@@ -331,7 +331,7 @@ func TestCutRecreated(t *testing.T) {
 	}
 }
 
-func parseIdentity(t *testing.T, text string) profile.Identity {
+func parseIdentity(t testing.TB, text string) profile.Identity {
 	t.Helper()
 	all := strings.SplitN(text, ":", 2)
 	return profile.Identity{Namespace: all[0], Value: all[1]}

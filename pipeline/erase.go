@@ -23,6 +23,8 @@ type eraseArgs struct {
 	Scan bool `json:"scan,omitempty"`
 	// Suppress has newer data removed too.
 	Suppress bool `json:"suppress,omitempty"`
+	// Lifted has all identities looked at for what another store had deleted, and lifted.
+	Lifted []liftedArgs `json:"lifted,omitempty"`
 }
 
 // reach is the stamp below which an erasure removes what is stored: with suppress, everything.
@@ -55,10 +57,8 @@ func (sh *Shard) erase(op *operation) error {
 			people = append(people, p)
 		}
 	}
-	for _, hash := range sh.recalled.hashes[op.ID] {
-		if !slices.Contains(op.hashes, hash) {
-			op.hashes = append(op.hashes, hash)
-		}
+	if r := sh.recalledAs(op); r != nil {
+		op.hashes = r.hashes
 	}
 	op.affected, op.members = nil, members
 	rest, err := sh.eraseAll(op, people)
@@ -69,29 +69,22 @@ func (sh *Shard) erase(op *operation) error {
 		Suppress: op.Suppress})
 }
 
-// toErase lists the identities that an erasure acts on: those of the cluster, but for those whose
-// erasure is known to be lifted later.
+// toErase lists the identities that an erasure acts on: those of the cluster. Where it is applied
+// again it leaves out those on which it had not acted, and those for which it was lifted later. Of
+// the others on which it had acted nothing can be stored: their hashes were there first.
 func (sh *Shard) toErase(op *operation) ([]profile.Identity, error) {
 	members, err := sh.view(op.Class).Members(op.ids[0])
-	if err != nil {
-		return nil, err
-	}
-	return sh.unlifted(op, members)
-}
-
-// unlifted leaves out the identities for which a deletion that is applied again was lifted later.
-func (sh *Shard) unlifted(op *operation, ids []profile.Identity) ([]profile.Identity, error) {
-	lifted := sh.recalled.lifted[op.ID]
-	if len(lifted) == 0 {
-		return ids, nil
+	r := sh.recalledAs(op)
+	if err != nil || r == nil {
+		return members, err
 	}
 	var left []profile.Identity
-	for _, id := range ids {
+	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {
 			return nil, err
 		}
-		if !lifted[sh.hash(p)] {
+		if hash := sh.hash(p); slices.Contains(r.hashes, hash) && !r.lifted[hash] {
 			left = append(left, id)
 		}
 	}
@@ -243,13 +236,14 @@ func (e *erasure) step() (done bool, err error) {
 
 func (e *erasure) fragments() error {
 	sh, p := e.sh, e.p
+	old := func(s profile.Stamp) bool { return s.Before(e.floor) }
 	for _, dataset := range slices.Clone(p.row.Fragments) {
 		f, err := sh.state.fragment(p, dataset)
 		if err != nil {
 			return err
 		}
 		visible := f.Visible()
-		if f.Sink(e.floor) {
+		if f.Drop(old) {
 			sh.keepFragment(p, dataset, f)
 			sh.markDirty(p, e.why)
 		}
@@ -425,6 +419,9 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 	why, err := sh.causeOf(job)
 	if err != nil {
 		return false, err
+	}
+	if len(args.Lifted) > 0 {
+		return sh.stepLifted(job, args, limit)
 	}
 	if args.Scan {
 		return sh.stepEraseScan(job, args, limit)

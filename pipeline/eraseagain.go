@@ -7,28 +7,28 @@ import (
 	"math"
 	"slices"
 
-	"selfsame/identity"
 	"selfsame/profile"
 	"selfsame/store"
 )
 
 // recallErased turns away again what was erased, and has it looked for in a store that holds
 // something.
-func (sh *Shard) recallErased(e *auditEntry) error {
-	hashes := sh.recalled.hashes[e.ID]
+func (sh *Shard) recallErased(op *recalledOp) error {
+	e := op.entry
+	hashes := slices.DeleteFunc(slices.Clone(op.hashes), func(hash store.Hash) bool {
+		return op.lifted[hash]
+	})
 	at, err := parseInstant(e.Time)
 	if err != nil || len(hashes) == 0 {
 		return nil // all of it was lifted, or the record is not ours
 	}
 	pos := profile.Position(*e.Cause)
-	if err := sh.store.Intern(pos.Topic); err != nil {
-		return err
-	}
 	floor := profile.Stamp{Time: at + 1, Sequence: math.MinInt64, Pos: pos}
 	for _, hash := range hashes {
 		if err := sh.raiseErased(hash, floor, e.Suppress); err != nil {
 			return err
 		}
+		sh.recalled.force[hash] = sh.erasures.changed[hash]
 	}
 	sh.erasures.all = true
 	id := "erased-elsewhere/" + e.Class
@@ -103,14 +103,17 @@ func (sh *Shard) eraseFound(job *store.Job, p *person, limit int) error {
 }
 
 // liftDelete takes the floors of all identities of a cluster back, so that what was deleted can
-// come back when it is consumed again. Of somebody who was erased only the identity that is named
-// is known.
+// come back when it is consumed again. Of those who were erased only identities that are known
+// again are in it, and the one that is named.
 func (sh *Shard) liftDelete(op *operation) error {
 	members, err := sh.view(op.Class).Members(op.ids[0])
 	if err != nil {
 		return err
 	}
-	op.affected, op.members = nil, members
+	if r := sh.recalledAs(op); r != nil {
+		return sh.liftAgain(op, r, members)
+	}
+	op.members = members
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {
@@ -124,21 +127,61 @@ func (sh *Shard) liftDelete(op *operation) error {
 			op.affected = append(op.affected, id)
 		} else {
 			op.hashes = append(op.hashes, sh.hash(p))
-			sh.setErased(sh.hash(p), nil)
-			if p.row.Unlinked == e.Floor {
-				p.row.Unlinked = profile.Stamp{}
-			}
 		}
-		if !p.known {
-			continue
-		}
-		p.row.Floor, p.row.Erased = profile.Stamp{}, false
-		sh.state.touch(p)
-		if err := sh.clearFloors(p); err != nil {
+		if err := sh.liftPerson(p, e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// liftAgain lifts what a lift that is applied again had lifted. What was erased after it stays so.
+func (sh *Shard) liftAgain(op *operation, r *recalledOp, members []profile.Identity) error {
+	op.affected, op.hashes = r.ids, r.hashes
+	ids := sh.configured(op.Class, r.ids)
+	for _, id := range members {
+		if slices.Contains(r.hashes, sh.hashOf(op.Class, id)) {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
+		p, err := sh.state.person(op.Class, id)
+		if err != nil {
+			return err
+		}
+		e, err := sh.erased(p)
+		if err != nil {
+			return err
+		}
+		if sh.recalled.force[sh.hash(p)] != nil {
+			continue
+		}
+		if err := sh.liftPerson(p, e); err != nil {
+			return err
+		}
+	}
+	for _, hash := range r.hashes {
+		if sh.recalled.force[hash] == nil {
+			sh.setErased(hash, nil)
+		}
+	}
+	return nil
+}
+
+// liftPerson takes the floors of an identity back, and, where it was erased, its hash.
+func (sh *Shard) liftPerson(p *person, e *store.Erased) error {
+	if e != nil {
+		sh.setErased(sh.hash(p), nil)
+		if p.row.Unlinked == e.Floor {
+			p.row.Unlinked = profile.Stamp{}
+		}
+	}
+	if !p.known {
+		return nil
+	}
+	p.row.Floor, p.row.Erased = profile.Stamp{}, false
+	sh.state.touch(p)
+	return sh.clearFloors(p)
 }
 
 // clearFloors takes all floors of single datasets of p back.
@@ -162,40 +205,30 @@ func (sh *Shard) clearFloors(p *person) error {
 	return nil
 }
 
-// recallLift takes back, of what deletions had acted on so far, what was lifted.
-func (sh *Shard) recallLift(e *auditEntry) {
-	r := &sh.recalled
-	hashOf := func(id profile.Identity) store.Hash {
-		return identity.Fingerprint(sh.model.IDKey, e.Class, id)
-	}
+// recallLift notes what was lifted of deletions, of those so far.
+func (sh *Shard) recallLift(lift *recalledOp) {
+	r, class := &sh.recalled, lift.entry.Class
 	lifted := map[store.Hash]bool{}
-	for _, hash := range hashesOf(e.Hashes) {
+	for _, hash := range lift.hashes {
 		lifted[hash] = true
 	}
-	for _, id := range e.Identities {
-		lifted[hashOf(profile.Identity(id))] = true
+	for _, id := range lift.ids {
+		lifted[sh.hashOf(class, id)] = true
 	}
-	note := func(op string, hash store.Hash) bool {
-		if lifted[hash] && r.lifted[op] == nil {
-			r.lifted[op] = map[store.Hash]bool{}
+	for _, op := range r.ops {
+		if op.entry.Class != class {
+			continue
 		}
-		if lifted[hash] {
-			r.lifted[op][hash] = true
+		for _, hash := range op.hashes {
+			op.lifted[hash] = op.lifted[hash] || lifted[hash]
 		}
-		return lifted[hash]
-	}
-	for op, ids := range r.acted {
-		r.acted[op] = slices.DeleteFunc(ids, func(id profile.Identity) bool {
-			return note(op, hashOf(id))
-		})
-	}
-	for op, hashes := range r.hashes {
-		r.hashes[op] = slices.DeleteFunc(hashes, func(hash store.Hash) bool {
-			return note(op, hash)
-		})
+		for _, id := range op.ids {
+			hash := sh.hashOf(class, id)
+			op.lifted[hash] = op.lifted[hash] || lifted[hash]
+		}
 	}
 	maps.DeleteFunc(r.floors, func(key floorKey, _ map[string]store.EventFloor) bool {
-		return key.person.class == e.Class && lifted[hashOf(key.person.id)]
+		return key.person.class == class && lifted[sh.hashOf(class, key.person.id)]
 	})
 }
 

@@ -266,7 +266,7 @@ func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool
 			return false, err
 		}
 		why := cause{job.Cause, math.MinInt64, ControlName}
-		n, more, err := sh.purge(p, limit, why)
+		n, more, err := sh.purge(p, p.row.Floor, limit, why)
 		if err != nil {
 			return false, err
 		}

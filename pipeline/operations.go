@@ -232,13 +232,13 @@ const purgeLimit = 1000
 
 // deleteProfile removes the data of every identity of the cluster that is not newer, for good: a
 // floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
-// the background.
+// the background. What is applied again acts on those on which it had acted.
 func (sh *Shard) deleteProfile(op *operation) error {
-	members, err := sh.deleted(op)
+	told, members, err := sh.deleted(op)
 	if err != nil {
 		return err
 	}
-	op.affected = members
+	op.affected = told
 	budget, rest := purgeLimit, false
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
@@ -248,7 +248,7 @@ func (sh *Shard) deleteProfile(op *operation) error {
 		if err := sh.raiseFloor(op, p); err != nil {
 			return err
 		}
-		n, more, err := sh.purge(p, budget, op.why)
+		n, more, err := sh.purge(p, p.row.Floor, budget, op.why)
 		if err != nil {
 			return err
 		}
@@ -312,13 +312,14 @@ func (sh *Shard) raiseFloor(op *operation, p *person) error {
 	return nil
 }
 
-// purge removes up to limit events of p that lie below its floor. more says that some are left.
-func (sh *Shard) purge(p *person, limit int, why cause) (n int, more bool, err error) {
-	if p.row.Floor.IsZero() {
+// purge removes up to limit events of p that lie below a floor. more says that some are left.
+func (sh *Shard) purge(p *person, floor profile.Stamp, limit int, why cause) (n int, more bool,
+	err error) {
+	if floor.IsZero() {
 		return 0, false, nil
 	}
 	var refs []store.EventRef
-	err = sh.state.events(p, math.MinInt64, p.row.Floor.Time-1, func(ref store.EventRef) bool {
+	err = sh.state.events(p, math.MinInt64, floor.Time-1, func(ref store.EventRef) bool {
 		if len(refs) == limit {
 			more = true
 			return false

@@ -1,15 +1,20 @@
 package pipeline_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"selfsame/internal/memlog"
 	"selfsame/pipeline"
+	"selfsame/store"
 )
 
 // ends are the ends of all input partitions.
@@ -236,4 +241,155 @@ func TestControlText(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
+}
+
+// TestRebuildDeletesNoMore: a deletion that is applied again acts on those on whom it had acted,
+// and on nobody whom newer records have joined to them since, in whatever order topics are read.
+func TestRebuildDeletesNoMore(t *testing.T) {
+	for _, op := range []string{"delete_profile", "erase"} {
+		for _, first := range []string{"web", "control"} {
+			t.Run(op+" after "+first, func(t *testing.T) {
+				w := newWorld(t, 1)
+				defer func() { w.close() }()
+				w.send(crm0, pipeline.Record{Value: []byte(`{"id":"1","name":"old"}`)})
+				w.sendWeb(`{"event":"e1","cookie":"k1","at":"2023-11-14T20:00:00Z"}`)
+				w.drain()
+				w.control(`{"id":"gone","op":"%s","identities":["crm:1"]}`, op)
+				w.drain()
+				w.now = w.now.Add(time.Hour)
+				w.sendWeb(fmt.Sprintf(`{"event":"e2","crm":"1","cookie":"k1","at":"%s"}`,
+					w.now.Format(time.RFC3339)))
+				w.drain()
+				want, told := w.held(), w.told("gone")
+				for range 2 { // what a rebuild tells is read by the next
+					w.loseStore()
+					for w.consume(pipeline.TopicPartition{Topic: first}, 100) > 0 {
+						w.now = w.now.Add(time.Second)
+					}
+					w.drain()
+					compareFinal(t, want, w.held(), "rebuilt")
+				}
+				if again := w.told("gone"); len(again) != 3 || again[2] != told[0] {
+					t.Errorf("acted on %s, then on %s", told, again)
+				}
+				if n := w.heldEvents("cookie:k1"); n != 1 {
+					t.Errorf("%d events are left under the cookie", n)
+				}
+			})
+		}
+	}
+}
+
+// sendWeb appends an event of the dataset web.
+func (w *world) sendWeb(event string) {
+	w.send(pipeline.TopicPartition{Topic: "web"}, pipeline.Record{Value: []byte(event),
+		Headers: []pipeline.Header{{Key: "selfsame-dataset", Value: []byte("web")}}})
+}
+
+// told lists on whom an operation has acted, as each of its audit records tells.
+func (w *world) told(id string) []string {
+	w.t.Helper()
+	var all []string
+	for _, tp := range w.partitions([]string{w.model.AuditTopic}) {
+		for _, r := range w.log.Records(tp) {
+			var e struct {
+				Outcome            string
+				Identities, Hashes json.RawMessage
+			}
+			w.must(json.Unmarshal(r.Value, &e))
+			if string(r.Key) == id && e.Outcome == "applied" {
+				all = append(all, fmt.Sprintf("%s %s", e.Identities, e.Hashes))
+			}
+		}
+	}
+	return all
+}
+
+// heldEvents counts the events under an identity.
+func (w *world) heldEvents(id string) (n int) {
+	w.t.Helper()
+	w.must(w.store.Reader().EventRefs("profile", parseIdentity(w.t, id),
+		func(store.EventRef) error {
+			n++
+			return nil
+		}))
+	return n
+}
+
+// TestRebuildRepeatsDeletions deletes profiles and erases people in the middle of a history, up to
+// times in the middle of it, so that newer records join others to them afterwards. A rebuild that
+// reads the topics in another order acts on the same people and ends where the lost store was, and
+// so does the next, which reads what the first one told.
+func TestRebuildRepeatsDeletions(t *testing.T) {
+	for _, op := range []string{"delete_profile", "erase"} {
+		for range seeds(8) {
+			seed := rand.Uint64()
+			t.Run(fmt.Sprintf("%s/seed=%d", op, seed), func(t *testing.T) {
+				testRebuildRepeats(t, seed, op)
+			})
+		}
+	}
+}
+
+func testRebuildRepeats(t *testing.T, seed uint64, op string) {
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	w := newWorld(t, 3)
+	all := distinct(facts(rnd, 250))
+	if op == "erase" { // which takes the floors of deletions of fragments with it
+		all = slices.DeleteFunc(all, func(f fact) bool {
+			return strings.Contains(f.value, "delete_fragment")
+		})
+	}
+	w.lay(rnd, all, 3)
+	for i := range 5 {
+		w.consumeSome(rnd, rnd.IntN(15))
+		id := fmt.Sprintf([]string{"crm:%d", "email:p%d@x.org", "cookie:k%d"}[rnd.IntN(3)],
+			1+rnd.IntN(11))
+		at := time.Unix(1_699_900_000+int64(rnd.IntN(250)), 0).UTC()
+		w.control(`{"id":"gone%d","op":"%s","identities":["%s"],"time":"%s"}`, i, op, id,
+			at.Format(time.RFC3339))
+		w.consumeSome(rnd, rnd.IntN(4))
+	}
+	w.drain()
+	w.work(rnd, true)
+	want, stored := w.held(), w.storedData()
+	for round := range 2 {
+		w.loseStore()
+		w.stumbleHeld(rnd)
+		w.drain()
+		w.work(rnd, true)
+		compareFinal(t, stored, w.storedData(), "rebuilt")
+		if op == "delete_profile" { // of links that people who were erased had told, less is known
+			compareFinal(t, want, w.held(), "rebuilt")
+		}
+		for i := range 5 {
+			told := w.told(fmt.Sprintf("gone%d", i))
+			if len(told) != round+2 || told[round+1] != told[0] {
+				t.Errorf("gone%d acted on %s", i, told)
+			}
+		}
+	}
+	w.close()
+}
+
+// storedData lists the events and the fragments that show something, by identity.
+func (w *world) storedData() map[string]string {
+	w.t.Helper()
+	all := map[string]string{}
+	r := w.store.Reader()
+	w.must(r.Walk("profile", nil, func(_ []byte, item *store.Item) error {
+		switch item.Kind {
+		case store.ItemEvent:
+			all[item.Identity.String()+" "+item.Event.Dataset+" "+item.Event.ID] = "event"
+		case store.ItemFragment:
+			f, err := r.Fragment(store.FragmentRef{Class: "profile", Identity: item.Identity,
+				Dataset: item.Dataset})
+			if err == nil && f.Visible() {
+				all[item.Identity.String()+" "+item.Dataset] = fmt.Sprint(f.Leaves, f.Edits)
+			}
+			return err
+		}
+		return nil
+	}))
+	return all
 }

@@ -17,17 +17,42 @@ import (
 // recalled is what deletions had acted on before the input is consumed again, by a rebuild or after
 // a restore: the audit topic tells. A deletion names one identity and acts on all of its profile as
 // it was then, up to where the input had been consumed then. When the input is consumed again the
-// control record can come before the records that had joined the identities, and at other
-// positions; without this the data of the others would come back, or data that came later would go.
+// control record can come before the records that had joined the identities, or after others that
+// joined more, and at other positions. So it acts on what the audit topic lists, on nothing else:
+// the data of the others would come back otherwise, or data of somebody else would go.
 type recalled struct {
-	acted map[string][]profile.Identity // of delete_profile, by the id of the control record
-	cuts  map[string]store.Cut          // of delete_dataset and delete_events, likewise
-	// floors are those that delete_events set, by the id of the control record, until it is applied
-	// again: from then on the row tells, and can be lifted.
+	ops map[string]*recalledOp // by the id of the control record
+	// floors are those that delete_events set and that are not lifted, by the id of the control
+	// record, until it is applied again: from then on the row tells, and can be lifted.
 	floors map[floorKey]map[string]store.EventFloor
-	hashes map[string][]store.Hash // on which erase acted and that are not lifted, by id
+	force  map[store.Hash]*store.Erased // what erasures keep away in the end
+}
 
-	lifted map[string]map[store.Hash]bool // what was lifted of a deletion later, by its id
+// recalledOp is an operation that was applied before the input is consumed again.
+type recalledOp struct {
+	entry  *auditEntry
+	ids    []profile.Identity // on which it acted
+	hashes []store.Hash       // likewise, where the identities are not told
+	cut    store.Cut          // up to where it acted, of one by position
+
+	lifted map[store.Hash]bool // of those on which it acted: what was lifted later
+}
+
+// recalledAs is what is known of an operation that is applied again; nil where that is nothing. A
+// list without the identity that the record names was made under other rules, or with another
+// id_key: it does not tell whom it means.
+func (sh *Shard) recalledAs(op *operation) *recalledOp {
+	r := sh.recalled.ops[op.ID]
+	if r == nil || ControlOp(r.entry.Op) != op.Op || r.entry.Class != op.Class ||
+		!slices.Contains(r.ids, op.ids[0]) &&
+			!slices.Contains(r.hashes, sh.hashOf(op.Class, op.ids[0])) {
+		return nil
+	}
+	return r
+}
+
+func (sh *Shard) hashOf(class string, id profile.Identity) store.Hash {
+	return identity.Fingerprint(sh.model.IDKey, class, id)
 }
 
 // hash is how an identity is told where its value must not be.
@@ -71,7 +96,13 @@ func (p *Publisher) recall(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.shard.recall(told)
+	if err := p.shard.recall(told); err != nil {
+		return err
+	}
+	if err := p.shard.recallLifted(uint64(p.incarnation)); err != nil {
+		return err
+	}
+	return p.takeLifted(ctx)
 }
 
 // recall takes up what the audit topic tells, in the order of the control topic. What this store
@@ -90,49 +121,46 @@ func (sh *Shard) recall(told []auditEntry) error {
 		return cmp.Compare(a.Cause.Offset, b.Cause.Offset)
 	})
 	r := &sh.recalled
-	*r = recalled{acted: map[string][]profile.Identity{}, cuts: map[string]store.Cut{},
-		floors: map[floorKey]map[string]store.EventFloor{}, hashes: map[string][]store.Hash{},
-		lifted: map[string]map[store.Hash]bool{}}
+	*r = recalled{ops: map[string]*recalledOp{}, floors: map[floorKey]map[string]store.EventFloor{},
+		force: map[store.Hash]*store.Erased{}}
 	var topics []string
 	for i := range told {
 		for _, part := range told[i].Cut {
 			topics = append(topics, part.Topic)
 		}
+		topics = append(topics, told[i].Cause.Topic)
 	}
 	if err := sh.store.Intern(topics...); err != nil {
 		return err
 	}
-	erased := map[string]*auditEntry{}
 	for i := range told {
-		sh.recallEntry(&told[i])
-		if told[i].Op == string(ControlErase) {
-			erased[told[i].ID] = &told[i]
+		// A life that applied it again told it again. The first was there when it happened.
+		if e := &told[i]; r.ops[e.ID] == nil {
+			r.ops[e.ID] = &recalledOp{entry: e, hashes: hashesOf(e.Hashes), cut: e.cut(),
+				lifted: map[store.Hash]bool{}}
+			sh.recallEntry(r.ops[e.ID])
 		}
 	}
-	for _, id := range sortedNames(erased) {
-		if err := sh.recallErased(erased[id]); err != nil {
-			return err
+	for _, id := range sortedNames(r.ops) {
+		if r.ops[id].entry.Op == string(ControlErase) {
+			if err := sh.recallErased(r.ops[id]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (sh *Shard) recallEntry(e *auditEntry) {
-	r := &sh.recalled
+func (sh *Shard) recallEntry(op *recalledOp) {
+	r, e := &sh.recalled, op.entry
+	for _, id := range e.Identities {
+		op.ids = append(op.ids, profile.Identity(id))
+	}
 	switch ControlOp(e.Op) {
-	case ControlDeleteProfile:
-		for _, id := range e.Identities {
-			if !slices.Contains(r.acted[e.ID], profile.Identity(id)) {
-				r.acted[e.ID] = append(r.acted[e.ID], profile.Identity(id))
-			}
-		}
-	case ControlErase:
-		r.hashes[e.ID] = append(r.hashes[e.ID], hashesOf(e.Hashes)...)
 	case ControlLiftDelete:
-		sh.recallLift(e)
+		sh.recallLift(op)
 	case ControlDeleteDataset:
 		if sh.model.Dataset(e.Dataset) != nil {
-			r.cuts[e.ID] = e.cut()
 			cut := e.cut()
 			sh.widenCut(e.Dataset, &cut)
 		}
@@ -141,8 +169,7 @@ func (sh *Shard) recallEntry(e *auditEntry) {
 		if !ok || sh.model.Dataset(e.Dataset) == nil {
 			return
 		}
-		r.cuts[e.ID] = floor.Cut
-		key := floorKey{personKey{e.Class, profile.Identity(e.Identities[0])}, e.Dataset}
+		key := floorKey{personKey{e.Class, op.ids[0]}, e.Dataset}
 		if r.floors[key] == nil {
 			r.floors[key] = map[string]store.EventFloor{}
 		}
@@ -189,29 +216,31 @@ func (sh *Shard) floorsOf(p *person, dataset string) (store.DataFloors, error) {
 	return row, nil
 }
 
-// deleted lists the identities that a deletion acts on: those of the profile now, and those on
-// which it had acted before the input was consumed again.
-func (sh *Shard) deleted(op *operation) ([]profile.Identity, error) {
-	view := sh.view(op.Class)
-	members, err := view.Members(op.ids[0])
-	if err != nil {
-		return nil, err
+// deleted lists the identities that a deletion acts on: those of the profile now, or those on
+// which it had acted before the input was consumed again. told are those that it tells.
+func (sh *Shard) deleted(op *operation) (told, all []profile.Identity, err error) {
+	r := sh.recalledAs(op)
+	if r == nil {
+		all, err = sh.view(op.Class).Members(op.ids[0])
+		return all, all, err
 	}
-	all, err := sh.unlifted(op, slices.Clone(members))
-	if err != nil {
-		return nil, err
-	}
-	known := sh.model.Entity(op.Class).Rules.Names()
-	for _, id := range sh.recalled.acted[op.ID] {
-		if !slices.Contains(known, id.Namespace) || slices.Contains(all, id) {
-			continue
-		}
+	for _, id := range sh.configured(op.Class, r.ids) {
 		if err := sh.meet(op.Class, id, op.why); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, id)
+		if !r.lifted[sh.hashOf(op.Class, id)] {
+			all = append(all, id)
+		}
 	}
-	return all, nil
+	return r.ids, all, nil
+}
+
+// configured leaves out the identities of namespaces that the class does not have any more.
+func (sh *Shard) configured(class string, ids []profile.Identity) []profile.Identity {
+	known := sh.model.Entity(class).Rules.Names()
+	return slices.DeleteFunc(slices.Clone(ids), func(id profile.Identity) bool {
+		return !slices.Contains(known, id.Namespace)
+	})
 }
 
 // The range of times that delete_events means where it names none.

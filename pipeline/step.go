@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"selfsame/profile"
 	"selfsame/store"
 )
 
@@ -150,31 +151,33 @@ func (sh *Shard) joinFragment(in *Input) (Outcome, error) {
 	if err != nil {
 		return Accepted, err
 	}
-	if in.Stamp.Before(p.row.Floor) {
-		return Superseded, nil // the profile was deleted since
-	}
 	floors, err := sh.floorsOf(p, in.Dataset.Name)
 	if err != nil {
 		return Accepted, err
 	}
-	if in.Stamp.Before(floors.Fragment) {
-		return Superseded, nil // the fragment was
+	if in.Stamp.Before(profile.Later(p.row.Floor, floors.Fragment)) {
+		// Deleted since. What the dataset itself has deleted is so when that is lifted, too.
+		_, err := sh.joinInto(p, in, &profile.Fragment{Floor: in.Fragment.Floor})
+		return Superseded, err
 	}
-	f, err := sh.fragment(p, in.Dataset.Name, in.cause())
-	if err != nil {
+	changed, err := sh.joinInto(p, in, &in.Fragment)
+	if err != nil || changed || in.Fragment.IsZero() { // zero: a record of identities only
 		return Accepted, err
 	}
-	if !f.Join(&in.Fragment) {
-		if in.Fragment.IsZero() {
-			return Accepted, nil // a record of identities only
-		}
-		return Superseded, nil
+	return Superseded, nil
+}
+
+// joinInto joins what a record says into the fragment of its dataset under p.
+func (sh *Shard) joinInto(p *person, in *Input, said *profile.Fragment) (changed bool, err error) {
+	f, err := sh.fragment(p, in.Dataset.Name, in.cause())
+	if err != nil || !f.Join(said) {
+		return false, err
 	}
 	f.dirty = true
 	p.row.Fragments = insertName(p.row.Fragments, in.Dataset.Name)
 	sh.state.touch(p)
 	sh.markDirty(p, in.cause())
-	return Accepted, nil
+	return true, nil
 }
 
 // delete applies a delete: of a fragment by its floor, of an event by its id. It asserts no links,

@@ -24,16 +24,14 @@ func without[T any](items []T, out func(T) bool) []T {
 }
 
 // Sink takes away what is stamped below a floor that f itself does not keep: whoever calls it keeps
-// it, and turns away what comes later. It reports whether f changed.
+// it, and turns away what comes later. The floor of f's own stays: whoever lifts the other does not
+// take back what the dataset itself has said. It reports whether f changed.
 func (f *Fragment) Sink(floor Stamp) (changed bool) {
 	if f.IsZero() {
 		return false
 	}
 	own, leaves, edits := f.Floor, len(f.Leaves), len(f.Edits)
 	f.Join(&Fragment{Floor: floor})
-	f.Floor = Stamp{}
-	if !own.Before(floor) {
-		f.Floor = own
-	}
-	return f.Floor != own || len(f.Leaves) != leaves || len(f.Edits) != edits
+	f.Floor = own
+	return len(f.Leaves) != leaves || len(f.Edits) != edits
 }
