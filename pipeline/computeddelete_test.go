@@ -160,8 +160,9 @@ func TestComputedDeleteOfAnExpiredEvent(t *testing.T) {
 	}
 }
 
-// TestDeletedAtOnce: whoever is deleted with more events than one commit removes has no profile from
-// that commit on, whatever computed attributes still keep, and what comes since is shown in the end.
+// TestDeletedAtOnce: whoever is deleted with more events than one commit removes has no profile
+// from that commit on, whatever computed attributes still keep. What comes since is shown in the
+// end.
 func TestDeletedAtOnce(t *testing.T) {
 	for _, op := range []string{"erase", "delete_profile"} {
 		for _, newer := range []bool{false, true} {
