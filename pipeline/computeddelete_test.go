@@ -191,6 +191,12 @@ func testDeletedAtOnce(t *testing.T, op string, newer bool) {
 	w.drain()
 	w.wantComputed(`{"life":2500}`)
 	w.emitted("profiles")
+	text := fmt.Sprintf(`{"id":"x","op":"%s","identities":["crm:1"]}`, op)
+	dry, err := pipeline.NewLookup(w.model, w.store).DryRun(t.Context(), []byte(text), w.now)
+	w.must(err)
+	if dry.Events != 2500 {
+		t.Errorf("a dry run counts %d events", dry.Events)
+	}
 	w.control(`{"id":"x","op":"%s","identities":["crm:1"]}`, op)
 	w.consume(pipeline.TopicPartition{Topic: "control"}, 1)
 	w.publish()
