@@ -160,8 +160,9 @@ func TestComputedDeleteOfAnExpiredEvent(t *testing.T) {
 	}
 }
 
-// TestDeletedAtOnce: whoever is deleted with more events than one commit removes has no profile from
-// that commit on, whatever computed attributes still keep, and what comes since is shown in the end.
+// TestDeletedAtOnce: whoever is deleted with more events than one commit removes has no profile
+// from that commit on, whatever computed attributes still keep. What comes since is shown in the
+// end.
 func TestDeletedAtOnce(t *testing.T) {
 	for _, op := range []string{"erase", "delete_profile"} {
 		for _, newer := range []bool{false, true} {
@@ -190,6 +191,12 @@ func testDeletedAtOnce(t *testing.T, op string, newer bool) {
 	w.drain()
 	w.wantComputed(`{"life":2500}`)
 	w.emitted("profiles")
+	text := fmt.Sprintf(`{"id":"x","op":"%s","identities":["crm:1"]}`, op)
+	dry, err := pipeline.NewLookup(w.model, w.store).DryRun(t.Context(), []byte(text), w.now)
+	w.must(err)
+	if dry.Events != 2500 {
+		t.Errorf("a dry run counts %d events", dry.Events)
+	}
 	w.control(`{"id":"x","op":"%s","identities":["crm:1"]}`, op)
 	w.consume(pipeline.TopicPartition{Topic: "control"}, 1)
 	w.publish()

@@ -62,6 +62,8 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 		return nil, rejection
 	}
 	op := &operation{in: in, controlInput: c, why: in.cause()}
+	op.row = store.Applied{Op: string(c.Op), Class: c.Class, Cause: in.Record.Pos,
+		Time: in.Stamp.Time} // jobs go on by it
 	if err := sh.perform(op); err != nil {
 		return nil, err
 	}

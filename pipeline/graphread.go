@@ -327,7 +327,7 @@ func (r *graphReader) explain(a, b profile.Identity) (*GraphExplanation, error) 
 // known reads the row of an identity, which is which one of the query.
 func (r *graphReader) known(id profile.Identity, which string) (*store.Identity, error) {
 	row, err := r.view.person(id)
-	if err == nil && row == nil || row.Erasing && row.Erased {
+	if err == nil && (row == nil || row.Erasing && row.Erased) {
 		err = &UnknownError{which}
 	}
 	return row, err
