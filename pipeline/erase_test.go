@@ -478,8 +478,8 @@ func TestLiftKeepsSourcesDelete(t *testing.T) {
 	}
 }
 
-// TestLiftedStaysAwayRestored: a store that is older than a deletion and the lift of it keeps nothing
-// of what was deleted, and what comes after the lift counts, however often it is started.
+// TestLiftedStaysAwayRestored: a store older than a deletion and the lift of it keeps nothing of
+// what was deleted, and what comes after the lift counts, however often it is started.
 func TestLiftedStaysAwayRestored(t *testing.T) {
 	for _, op := range []string{"erase", "delete_profile"} {
 		for _, first := range []string{"crm", "control"} {
