@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -339,8 +338,4 @@ func (s *simulation) position() (sum int64) {
 		sum += s.current.next[tp]
 	}
 	return sum
-}
-
-func comparePartitions(a, b pipeline.TopicPartition) int {
-	return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }
