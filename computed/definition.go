@@ -131,6 +131,10 @@ func (c *checker) dataset(name string) *Dataset {
 // checkFunction returns what the function is like, nil for an unknown one.
 func (c *checker) checkFunction() *behaviour {
 	b, known := behaviours[c.def.Function]
+	if c.def.Function == "" {
+		c.fail("function", "is missing; there are %s", functionNames())
+		return nil
+	}
 	if !known {
 		c.fail("function", "%q is none; there are %s", c.def.Function, functionNames())
 		return nil
@@ -154,7 +158,7 @@ func (c *checker) checkFunction() *behaviour {
 func (c *checker) checkValue(b *behaviour) *Type {
 	text := c.def.Value
 	if text == "" {
-		if c.def.Function != Count {
+		if b != nil && c.def.Function != Count {
 			c.fail("value", "%s needs the path of a value", c.def.Function)
 		}
 		return nil

@@ -85,8 +85,11 @@ func parseWindow(def *Definition) (w *window, key string, err error) {
 }
 
 func parseLength(text string) (int64, error) {
-	wrong := fmt.Errorf("%q is none: want lifetime, day, week, month, or a duration such as "+
-		"36h or 30d", text)
+	is := "is missing"
+	if text != "" {
+		is = strconv.Quote(text) + " is none"
+	}
+	wrong := errors.New(is + ": want lifetime, day, week, month, or a duration such as 36h or 30d")
 	var d time.Duration
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseInt(days, 10, 32)
