@@ -9,7 +9,7 @@ import (
 )
 
 // What a dataset had said goes by the job that drops it, or where a newer record touches it. Either
-// way it counts for the operation whose cut covers it, so that the record of its end tells the whole.
+// way it counts for the operation whose cut covers it: the record of its end tells the whole.
 
 // dropJob is a drop that runs.
 type dropJob struct {
@@ -59,8 +59,8 @@ func (sh *Shard) credit(dataset string, r removed, stamps ...profile.Stamp) erro
 // before orders drops as they were asked for.
 func (d *dropJob) before(other *dropJob) bool {
 	a, b := d.job.Cause, other.job.Cause
-	return cmp.Or(cmp.Compare(d.job.Created, other.job.Created), cmp.Compare(a.Partition, b.Partition),
-		cmp.Compare(a.Offset, b.Offset)) < 0
+	return cmp.Or(cmp.Compare(d.job.Created, other.job.Created),
+		cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset)) < 0
 }
 
 // dropOf is what a job drops; nil where it does something else.
