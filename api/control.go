@@ -59,6 +59,7 @@ type controlRemoved struct {
 	Fragments uint64 `json:"fragments"`
 	Events    uint64 `json:"events"`
 	Links     uint64 `json:"links"`
+	Days      uint64 `json:"folded_days,omitempty"` // of expired events, in lifetime attributes
 }
 
 type controlCause struct {
@@ -137,7 +138,7 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request, record []byte) 
 		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
 	default:
 		answer := dryRunAnswer{Op: found.Op, Class: found.Class, Identities: []string{},
-			Removed: controlRemoved{found.Fragments, found.Events, found.Links}}
+			Removed: controlRemoved{found.Fragments, found.Events, found.Links, found.Days}}
 		for _, id := range found.Identities {
 			answer.Identities = append(answer.Identities, id.String())
 		}
@@ -236,7 +237,7 @@ func causeOf(p profile.Position) controlCause {
 func statusOf(id string, row *store.Applied) controlStatus {
 	return controlStatus{ID: id, Outcome: controlApplied, Op: row.Op, Class: row.Class,
 		Time:    time.Unix(0, row.Time).UTC(),
-		Removed: controlRemoved{row.Fragments, row.Events, row.Links}, Job: row.Job,
+		Removed: controlRemoved{row.Fragments, row.Events, row.Links, row.Days}, Job: row.Job,
 		Cause: causeOf(row.Cause)}
 }
 

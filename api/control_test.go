@@ -1,10 +1,13 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"selfsame/store"
 )
 
 // post sends a control record and returns status and body.
@@ -167,6 +170,19 @@ func TestVerify(t *testing.T) {
 		`{"class":"x","identities":["crm:1"]}`, `{"ids":["crm:1"]}`} {
 		if code, body := w.postTo(verifyPath, Options{}, wrong); code != 400 {
 			t.Errorf("%s: %d %s", wrong, code, body)
+		}
+	}
+}
+
+// TestControlFoldedDays: what became of a record tells of folded days where some were removed.
+func TestControlFoldedDays(t *testing.T) {
+	for days, want := range map[uint64]string{
+		0: `"removed":{"fragments":0,"events":0,"links":0}`,
+		2: `"removed":{"fragments":0,"events":0,"links":0,"folded_days":2}`,
+	} {
+		body, err := json.Marshal(statusOf("a", &store.Applied{Op: "delete_profile", Days: days}))
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s, %v, want %s", body, err, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -60,6 +61,10 @@ func TestComputedOutlivesItsEvents(t *testing.T) {
 			w.wantComputed(`{"hour":0,"life":2}`)
 			w.must(w.store.Close())
 			w.open()
+			dry, err := pipeline.NewLookup(w.model, w.store).DryRun(context.Background(),
+				[]byte(deletion.op), w.now)
+			w.must(err)
+			w.wantComputed(`{"hour":0,"life":2}`)
 			w.control("%s", deletion.op)
 			w.drain()
 			w.tellWork()
@@ -70,8 +75,9 @@ func TestComputedOutlivesItsEvents(t *testing.T) {
 			w.wantComputed(want)
 			row, err := w.store.Reader().Applied("x")
 			w.must(err)
-			if int(row.Days) != deletion.days {
-				t.Errorf("%d folded days were removed, want %d", row.Days, deletion.days)
+			if int(row.Days) != deletion.days || dry.Days != row.Days {
+				t.Errorf("%d folded days were removed, dry %d, want %d", row.Days, dry.Days,
+					deletion.days)
 			}
 			w.now = w.now.Add(time.Second)
 			order("c") // newer

@@ -126,17 +126,41 @@ func (sh *Shard) stepCutOff(in *Input) (Outcome, error) {
 
 // fragment returns the fragment of a dataset under p, without what is deleted of it.
 func (sh *Shard) fragment(p *person, dataset string, why cause) (*fragment, error) {
-	f, err := sh.state.fragment(p, dataset)
-	if err != nil {
+	if _, err := sh.cleanFragment(p, dataset, why); err != nil {
 		return nil, err
 	}
-	gone := sh.isGone(dataset)
-	if gone == nil || !f.Drop(gone) {
-		return f, nil
+	return sh.state.fragment(p, dataset)
+}
+
+// cleanFragment forgets what is deleted of a fragment, and reports whether all went that it showed.
+func (sh *Shard) cleanFragment(p *person, dataset string, why cause) (removedAll bool, err error) {
+	isGone := sh.isGone(dataset)
+	if isGone == nil {
+		return false, nil
 	}
+	f, err := sh.state.fragment(p, dataset)
+	if err != nil {
+		return false, err
+	}
+	visible := f.Visible()
+	var stamps []profile.Stamp
+	gone := func(s profile.Stamp) bool {
+		if !isGone(s) {
+			return false
+		}
+		stamps = append(stamps, s)
+		return true
+	}
+	if !f.Drop(gone) {
+		return false, nil
+	}
+	removedAll = visible && !f.Visible()
 	sh.keepFragment(p, dataset, f)
 	sh.markDirty(p, why)
-	return sh.state.fragment(p, dataset)
+	if !removedAll {
+		return false, nil
+	}
+	return true, sh.credit(dataset, removed{fragments: 1}, stamps...)
 }
 
 // keepFragment has a fragment written that has lost something, or removed where nothing is left.
@@ -167,9 +191,12 @@ func (sh *Shard) cleanEventID(dataset, id string, e *eventID, why cause) (bool, 
 	if !stamp && !deleted {
 		return false, nil
 	}
-	removed := stamp && e.row.Exists()
-	if removed {
+	existed := stamp && e.row.Exists()
+	if existed {
 		if err := sh.takeEvent(dataset, id, &e.row, why); err != nil {
+			return false, err
+		}
+		if err := sh.credit(dataset, removed{events: 1}, e.row.Stamp); err != nil {
 			return false, err
 		}
 	}
@@ -180,7 +207,7 @@ func (sh *Shard) cleanEventID(dataset, id string, e *eventID, why cause) (bool, 
 		e.row.Deleted = profile.Stamp{}
 	}
 	sh.state.touchEventID(dataset, id, e)
-	return removed, nil
+	return existed, nil
 }
 
 // cleanLink takes the assertions of a link back that are deleted. n is how many. ends are those
@@ -196,10 +223,18 @@ func (sh *Shard) cleanLink(key linkKey, l *link, why cause) (n int, ends []profi
 		return 0, nil, err
 	}
 	counted := live(l.row.Latest(), a, b) && a.row.Silence|b.row.Silence == 0
-	before := len(l.row.Assertions)
-	l.row.Assertions = slices.DeleteFunc(slices.Clone(l.row.Assertions), isGone)
+	before := l.row.Assertions
+	for _, a := range before {
+		if !isGone(a) {
+			continue
+		}
+		if err := sh.credit(a.Dataset, removed{links: 1}, a.Latest); err != nil {
+			return 0, nil, err
+		}
+	}
+	l.row.Assertions = slices.DeleteFunc(slices.Clone(before), isGone)
 	ends, err = sh.weakened(key, l, counted, why)
-	return before - len(l.row.Assertions), ends, err
+	return len(before) - len(l.row.Assertions), ends, err
 }
 
 // writeCuts puts what the commit has changed of cuts into b.

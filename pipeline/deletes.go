@@ -29,8 +29,9 @@ type trimArgs struct {
 
 // dropArgs are the arguments of a drop.
 type dropArgs struct {
-	Class   string `json:"class"`
-	Dataset string `json:"dataset"`
+	Class   string         `json:"class"`
+	Dataset string         `json:"dataset"`
+	Cut     []auditCutPart `json:"cut,omitempty"` // up to where the operation acts
 }
 
 // dropCursor says how far a drop has come: first the rows of identities, then the event ids.
@@ -169,7 +170,8 @@ func (sh *Shard) deleteDataset(op *operation) error {
 	cut := sh.cutOf(op)
 	op.cut = &cut
 	sh.widenCut(op.Dataset, &cut)
-	return sh.startJob(op, jobDrop, dropArgs{Class: op.Class, Dataset: op.Dataset})
+	return sh.startJob(op, jobDrop, dropArgs{Class: op.Class, Dataset: op.Dataset,
+		Cut: auditCut(&cut)})
 }
 
 // stepDrop removes the next of what a dataset said.
@@ -198,7 +200,7 @@ func (sh *Shard) stepDrop(job *store.Job, args dropArgs, limit int) (done bool, 
 		return false, err
 	}
 	job.Done += uint64(w.removed.sum())
-	if err := sh.addRemoved(job, w.removed); err != nil {
+	if err := sh.addRemoved(job, removed{days: w.removed.days}); err != nil { // others are credited
 		return false, err
 	}
 	if done {
@@ -302,13 +304,8 @@ func (w *dropStep) days(id profile.Identity) error {
 }
 
 func (w *dropStep) fragment(p *person) error {
-	before, err := w.sh.state.fragment(p, w.args.Dataset)
-	if err != nil {
-		return err
-	}
-	visible := before.Visible()
-	f, err := w.sh.fragment(p, w.args.Dataset, w.why)
-	if err == nil && visible && !f.Visible() {
+	went, err := w.sh.cleanFragment(p, w.args.Dataset, w.why)
+	if went {
 		w.removed.fragments++
 	}
 	return err
@@ -320,6 +317,9 @@ func (w *dropStep) event(p *person, ref store.EventRef) error {
 		return err
 	}
 	w.removed.events++
+	if err := w.sh.credit(ref.Dataset, removed{events: 1}, e.row.Stamp); err != nil {
+		return err
+	}
 	if err := w.sh.dropEvent(p, ref, w.why); err != nil {
 		return err
 	}
@@ -364,7 +364,10 @@ func (w *dropStep) ids(at *dropCursor) (done bool, err error) {
 			if err != nil {
 				return err
 			}
-			_, err = w.sh.cleanEventID(w.args.Dataset, id, e, w.why)
+			went, err := w.sh.cleanEventID(w.args.Dataset, id, e, w.why)
+			if went {
+				w.removed.events++
+			}
 			return err
 		})
 	at.EventID = []byte(last)

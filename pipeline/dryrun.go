@@ -18,6 +18,7 @@ type DryRun struct {
 	Fragments  uint64
 	Events     uint64
 	Links      uint64 // removed, or voided
+	Days       uint64 // of expired events that computed attributes have folded
 }
 
 // DryRun finds out what a control record that removes something, or lifts a deletion, would do, on
@@ -34,7 +35,7 @@ func (l *Lookup) DryRun(ctx context.Context, record []byte, now time.Time) (*Dry
 	snap := l.store.Snapshot()
 	defer snap.Close()
 	if c.Op == ControlDeleteDataset {
-		return countDataset(ctx, &snap.Reader, c)
+		return countDataset(ctx, l.model, &snap.Reader, c)
 	}
 	sh, err := dryShard(l.model, &snap.Reader)
 	if err != nil {
@@ -81,7 +82,8 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 		return nil, err
 	}
 	d := &DryRun{Op: c.Op, Class: c.Class, Identities: slices.Clone(op.affected),
-		Fragments: row.Fragments, Events: row.Events, Links: row.Links}
+		Fragments: row.Fragments, Events: row.Events, Links: row.Links,
+		Days: row.Days}
 	if c.Op == ControlErase || c.Op == ControlLiftDelete {
 		d.Identities = op.members
 	}
@@ -92,6 +94,10 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 func dryShard(m *Model, r *store.Reader) (*Shard, error) {
 	sh, err := snapshotShard(m, r)
 	if err != nil {
+		return nil, err
+	}
+	sh.state.computed = newComputedWork(m, &sh.timers, DefaultCacheRows)
+	if err := sh.state.computed.load(r, m.Entities); err != nil {
 		return nil, err
 	}
 	err = r.Positions(func(topic string, partition int32, p *store.Position) error {
@@ -128,10 +134,18 @@ func snapshotShard(m *Model, r *store.Reader) (*Shard, error) {
 }
 
 // countDataset counts what is stored of what a dataset said: all of it has been consumed.
-func countDataset(ctx context.Context, r *store.Reader, c *controlInput) (*DryRun, error) {
+func countDataset(ctx context.Context, m *Model, r *store.Reader, c *controlInput) (*DryRun,
+	error) {
 	d := &DryRun{Op: c.Op, Class: c.Class}
+	days := &dayCount{model: m, reader: r}
 	err := r.Walk(c.Class, nil, func(_ []byte, item *store.Item) error {
 		switch {
+		case item.Kind == store.ItemIdentity:
+			n, err := days.of(personKey{c.Class, item.Identity}, c.Dataset)
+			if err != nil {
+				return err
+			}
+			d.Days += n
 		case item.Kind == store.ItemFragment && item.Dataset == c.Dataset:
 			f, err := r.Fragment(store.FragmentRef{Class: c.Class, Identity: item.Identity,
 				Dataset: c.Dataset})
@@ -153,4 +167,33 @@ func countDataset(ctx context.Context, r *store.Reader, c *controlInput) (*DryRu
 		return ctx.Err()
 	})
 	return d, err
+}
+
+// dayCount counts folded days, as a shard removes them that nothing is written of.
+type dayCount struct {
+	model  *Model
+	reader *store.Reader
+	shard  *Shard
+	used   int // identities that the shard has worked on, which it keeps
+}
+
+// of counts the folded days of a dataset that are kept of an identity.
+func (c *dayCount) of(key personKey, dataset string) (uint64, error) {
+	if c.shard == nil || c.used == DefaultCacheRows {
+		var err error
+		if c.shard, err = dryShard(c.model, c.reader); err != nil {
+			return 0, err
+		}
+		c.used = 0
+	}
+	if !c.shard.folds(key.class, dataset) {
+		return 0, nil
+	}
+	p, err := c.shard.state.person(key.class, key.id)
+	if err != nil {
+		return 0, err
+	}
+	c.used++
+	gone, err := c.shard.computedDays(p, dataset, math.MinInt64, math.MaxInt64, cause{})
+	return uint64(gone.Days), err
 }

@@ -182,6 +182,7 @@ func (sh *Shard) stepJob(job *store.Job, limit int) (done bool, err error) {
 func (sh *Shard) finishJob(job *store.Job, now int64) error {
 	job.State, job.Finished, job.Total = store.JobDone, now, job.Done
 	job.Args, job.Cursor = nil, nil // they can name identities
+	delete(sh.drops, job.ID)
 	sh.counts.jobsDone++
 	sh.setTimer(store.Timer{At: now + int64(jobRetention), Kind: timerForgetJob, Key: job.ID})
 	row, err := sh.state.appliedOf(job.ID)

@@ -213,6 +213,11 @@ func (sh *Shard) retract(by assertedBy, why cause) (ends []profile.Identity, err
 	if !found {
 		return nil, nil
 	}
+	if latest := l.row.Assertions[i].Latest; sh.gone(by.dataset, latest) {
+		if err := sh.credit(by.dataset, removed{links: 1}, latest); err != nil {
+			return nil, err
+		}
+	}
 	counted := live(l.row.Latest(), a, b) && a.row.Silence|b.row.Silence == 0
 	l.row.Assertions = slices.Delete(slices.Clone(l.row.Assertions), i, i+1)
 	return sh.weakened(by.link, l, counted, why)

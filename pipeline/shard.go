@@ -71,7 +71,8 @@ type Shard struct {
 	recalled recalled
 	// newRetentions are those under which timers are set from this commit on; nil: those of before.
 	newRetentions []byte
-	expiries      int // events that this commit has removed because they expired
+	drops         map[string]*dropJob // those that run, by job, as far as they were asked for
+	expiries      int                 // events that this commit has removed because they expired
 	erasures      erasures
 	quiet         bool        // the identity topic is not told what happens to the graph
 	repeats       atomic.Bool // input is consumed again, and publishing waits for that

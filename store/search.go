@@ -86,7 +86,8 @@ func nameOfSpace(key []byte) string {
 			spaceProfile: "profile", spaceOutbox: "outbox", spaceFloor: "floor",
 			spacePosition: "position", spaceInput: "input", spaceMeta: "meta", spaceName: "name",
 			spaceBlocked: "blocked value", spaceCut: "cut", spaceErased: "erased identity",
-			spaceApplied: "control record", spaceJob: "job", spaceTimer: "timer"}
+			spaceApplied: "control record", spaceJob: "job", spaceTimer: "timer",
+			spaceHub: "hub", spaceTotals: "graph totals"}
 		return names[key[0]]
 	}
 	_, rest, err := cutNumber(key[1:])
@@ -100,7 +101,8 @@ func nameOfSpace(key []byte) string {
 		return "data"
 	}
 	names := map[byte]string{rowIdentity: "identity", rowLink: "link", rowFragment: "fragment",
-		rowEvent: "event", rowOrders: "orders", rowSaid: "current links", rowFloors: "floors"}
+		rowEvent: "event", rowOrders: "orders", rowSaid: "current links", rowFloors: "floors",
+		rowComputed: "computed attribute"}
 	return names[rest[0]]
 }
 
