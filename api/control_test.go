@@ -53,6 +53,7 @@ func TestControl(t *testing.T) {
 		len(w.controlled) != 2 || len(w.controlled[1]) < 20 {
 		t.Errorf("without an id: %d, ids %v", code, w.controlled)
 	}
+	must(t, w.shard.Apply(nil, w.now.UnixNano())) // a job begins one commit later
 	code, body = w.get("/v1/jobs")
 	done := `"kind":"remerge","state":"done","done":1,"total":1`
 	if code != 200 || !strings.Contains(body, done) {
