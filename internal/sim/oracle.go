@@ -73,6 +73,8 @@ type fact struct {
 	all     []who
 	leaves  map[string]any // dotted path to value; nil unsets
 	edits   []edit         // of arrays
+	page    *string        // of an event
+	amount  *float64       // likewise
 
 	// What deletions have left of it.
 	counts bool     // what it says of attributes
@@ -188,10 +190,14 @@ func compareWho(a, b who) int {
 	return cmp.Or(strings.Compare(a.ns, b.ns), strings.Compare(a.value, b.value))
 }
 
-// look works out everything.
-func (o *oracle) look() view {
+// look works out everything, as it is at a time.
+func (o *oracle) look(now int64) view {
 	v := view{profiles: map[string]string{}, assignments: map[string]string{}}
-	g := gathering{fragments: o.fragments(), held: o.holders()}
+	g := gathering{world: o.world, now: now, fragments: o.fragments(), held: o.holders(),
+		events: map[who][]*fact{}}
+	o.eachEvent(func(e *heldEvent) {
+		g.events[e.copy.primary] = append(g.events[e.copy.primary], e.copy)
+	})
 	for _, members := range o.clusters() {
 		id := profileID(o.root(members))
 		for _, m := range members {
