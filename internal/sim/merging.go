@@ -79,13 +79,15 @@ func (o *oracle) fragments() map[who][]fragment {
 	floors := map[place]stamp{}
 	var counted []*fact
 	for _, f := range o.facts {
-		if f.event != "" || !f.counts {
+		if f.event != "" {
 			continue
 		}
-		counted = append(counted, f)
+		if f.counts {
+			counted = append(counted, f)
+		}
 		at := place{f.primary, f.dataset}
 		floor, known := floors[at]
-		if f.op != "upsert" && (!known || floor.compare(f.stamp) < 0) {
+		if f.replaces && (!known || floor.compare(f.stamp) < 0) {
 			floors[at] = f.stamp
 		}
 	}

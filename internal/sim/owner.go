@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -119,12 +120,32 @@ func (o *owner) claim() error {
 	if err != nil || barrier == nil || o.sim.config.World < Governed {
 		return o.blame("reading the barrier", err)
 	}
-	heard, err := o.sim.audits()
-	f := fed{heard: heard}
+	f := fed{}
+	if f.heard, err = o.sim.audits(); err != nil {
+		return err
+	}
+	if f.jobs, err = o.removers(); err != nil {
+		return o.blame("reading jobs", err)
+	}
+	f.first = !slices.ContainsFunc(o.consumed, func(r fed) bool {
+		return slices.Equal(r.jobs, f.jobs)
+	})
 	o.consumed = append(o.consumed, f)
 	o.dumb.consume(&f)
-	o.sim.logf("%s hears of %d records of the audit topic", o.name, len(heard))
+	o.sim.logf("%s hears of %d records of the audit topic", o.name, len(f.heard))
 	return err
+}
+
+// removers lists the jobs that have removed what was deleted and lifted before this life: there is
+// one of each life that has found something to look for.
+func (o *owner) removers() (ids []string, err error) {
+	err = o.store.Reader().Jobs(func(job *store.Job) error {
+		if strings.HasPrefix(job.ID, "lifted-elsewhere/") {
+			ids = append(ids, job.ID)
+		}
+		return nil
+	})
+	return ids, err
 }
 
 // commits notes a state, if that is one of which the oracle knows what it holds: what a job has not
