@@ -163,7 +163,13 @@ func (s *simulation) run() error {
 	if err := s.rest(); err != nil {
 		return err
 	}
-	if err := s.verify(); err != nil || s.config.World < Counted {
+	if s.config.World < Counted {
+		return s.verify()
+	}
+	if err := s.catchUp(); err != nil {
+		return err
+	}
+	if err := s.verify(); err != nil {
 		return err
 	}
 	return s.pass()
