@@ -59,6 +59,10 @@ func (s *State) Save() error {
 	return s.rows.Put([]byte{spaceSummary}, appendSummary(make([]byte, 0, 64), &s.total))
 }
 
+// Keep has Save write the summary though no event was passed, so that there is something to come
+// back to.
+func (s *State) Keep() { s.dirty = true }
+
 // Span is which events the state covers.
 func (s *State) Span() Span { return s.total.span }
 

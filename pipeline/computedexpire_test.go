@@ -13,6 +13,30 @@ import (
 	"selfsame/profile"
 )
 
+// TestComputedFirstEventAhead: the first event of somebody whose time is still to come counts when
+// it has come, without anything else being said.
+func TestComputedFirstEventAhead(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		define(t, m, computed.Definition{Name: "hour", Datasets: []string{"web"},
+			Function: computed.Count, Window: "1h"})
+	})
+	defer w.close()
+	w.event(`{"event":"e","crm":"1","at":"%s"}`, w.now.Add(time.Minute).Format(time.RFC3339))
+	w.drain()
+	for _, want := range []string{`"hour":0`, `"hour":1`, `"hour":0`} {
+		for _, text := range w.final("profiles") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %s, want %s", w.now, text, want)
+			}
+		}
+		w.pass(31 * time.Minute)
+		if want == `"hour":1` {
+			w.pass(time.Hour)
+		}
+		w.publish()
+	}
+}
+
 // TestComputedOutlivesEvents ends the retention of events: lifetime attributes go on counting them,
 // by day, also after a crash; a copy is a copy; a day is removed as a whole; dropped, what is still
 // stored counts.

@@ -325,6 +325,9 @@ func (s *state) writeComputedPerson(b *store.Batch, cp *computedPerson) error {
 		if one.State == nil {
 			continue
 		}
+		if one.summary == nil && one.wake != computed.Never {
+			one.Keep() // an event is still to come
+		}
 		if err := one.Save(); err != nil {
 			return err
 		}

@@ -14,14 +14,16 @@
 //	orders.go     what it makes of what operators ask for
 //	events.go     of copies and deletes of events
 //	merging.go    of fragments, under several policies
+//	counted.go    of events in computed attributes, and their definitions
 //	heard.go      of what the audit topic tells after a takeover
 //	verify.go     the outcome against the oracle, the raw output against its invariants
 //	mutants       known bugs, to see that each is found
 //
-// There are two worlds. The plain one is a function of the set of records. The governed one has
+// There are three worlds. The plain one is a function of the set of records. The governed one has
 // operators besides, edits of arrays, a dataset whose links are the current ones, and four
-// policies. Each draws its records in its own way, so that a seed that has found something keeps
-// its meaning.
+// policies. The counted one has computed attributes besides, and more time passes: while it works,
+// and in the end, when windows close though nothing is said. Each draws its records in its own way,
+// so that a seed that has found something keeps its meaning.
 //
 // What operators ask for can depend on when it is applied. The oracle takes the order in which an
 // owner has consumed everything for a fact, and asks at each control record by a walk of its own

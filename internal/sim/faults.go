@@ -93,10 +93,14 @@ func (s *simulation) fault() error {
 	return nil
 }
 
+// maxSkew is how far the clock of an owner is off at the most.
+const maxSkew = 2 * time.Minute
+
 // jump sets a clock, and lets time pass: minutes, or so much that brokers forget who has written.
 // No request is under way for as long as that: it is what the fence assumes.
 func (s *simulation) jump(o *owner) {
-	o.skew = time.Duration(s.faults.IntN(240)-120) * time.Second
+	const seconds = int(maxSkew / time.Second)
+	o.skew = time.Duration(s.faults.IntN(2*seconds)-seconds) * time.Second
 	passes := time.Duration(s.faults.IntN(600)) * time.Second
 	if s.faults.IntN(4) == 0 {
 		passes = time.Duration(s.faults.IntN(30)) * time.Hour
@@ -180,6 +184,9 @@ func (s *simulation) clean() {
 	limit := s.faults.Int64N(end)
 	if s.faults.IntN(3) == 0 {
 		s.logf("tombstones in %s below %d are purged", tp, limit)
+		if s.config.World >= Governed {
+			s.broker.Compact(tp, limit) // or else what a tombstone has ended would be back
+		}
 		s.broker.PurgeTombstones(tp, limit)
 		return
 	}

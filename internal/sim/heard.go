@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,69 +52,115 @@ func (o *oracle) tell(c *control, outcome string, a audited) {
 	o.audit[fmt.Sprintf("%s of %d", outcome, c.at.offset)] = a
 }
 
-// told is what the audit topic has told of deletions that are to be applied again: before its
-// deletions were lost, a life of the store had acted on these. What was deleted by position or
-// erased is in force from then on; what was lifted since is not.
+// told is what the audit topic has told of operations that are to be applied again: a life of the
+// store that was lost had acted on these. What was deleted by position or erased is in force from
+// then on, but for what was lifted since.
 type told struct {
-	acted      map[string][]who           // of delete_profile, by id
-	toldCuts   map[string]cut             // of delete_dataset and delete_events
-	toldHashes map[string][]string        // of erase
-	lifted     map[string]map[string]bool // by id: the hashes for whom it was lifted
+	again map[string]*toldOp // by id
+	force map[string]bool    // hashes of those who are erased in the end
 }
 
-func newTold() told {
-	return told{acted: map[string][]who{}, toldCuts: map[string]cut{},
-		toldHashes: map[string][]string{}, lifted: map[string]map[string]bool{}}
+// toldOp is an operation as it was applied first.
+type toldOp struct {
+	audited
+	cut    cut
+	lifted map[string]bool // hashes for which it was lifted later
+}
+
+func newTold() told { return told{again: map[string]*toldOp{}, force: map[string]bool{}} }
+
+// as is what was told of a control record; nil where that is nothing, or of somebody else.
+func (t *told) as(c *control) *toldOp {
+	op := t.again[c.ID]
+	if op == nil || op.Op != c.Op || len(c.ids) > 0 && !slices.Contains(op.ids, c.ids[0]) &&
+		!slices.Contains(op.hashes, hashOf(c.ids[0])) {
+		return nil
+	}
+	return op
 }
 
 // hear takes up what the audit topic tells, in the order of the control topic. Of what was consumed
-// already everything is known.
-func (o *oracle) hear(all []audited) {
+// already everything is known. first says that nothing of what was deleted and lifted since was
+// removed yet in this life.
+func (o *oracle) hear(all []audited, first bool) {
 	o.told = newTold()
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b audited) int {
 		return cmp.Compare(a.Cause.Offset, b.Cause.Offset)
 	})
-	consumed := o.next[topicControl+"/0"]
-	var erasures []audited
 	ranges := map[who][]eventRange{}
 	for _, a := range all {
-		if a.Outcome != "applied" || a.Cause.Offset < consumed {
+		if a.Outcome != "applied" || a.Cause.Offset < o.next[topicControl+"/0"] ||
+			o.again[a.ID] != nil {
 			continue
 		}
 		for _, id := range a.Identities {
 			a.ids = append(a.ids, who{id.Namespace, id.Value})
 		}
-		switch a.Op {
-		case "delete_profile":
-			o.acted[a.ID] = append(o.acted[a.ID], a.ids...)
-		case "erase":
-			o.toldHashes[a.ID] = append(o.toldHashes[a.ID], a.Hashes...)
-			erasures = append(erasures, a)
-		case "delete_dataset":
-			o.toldCuts[a.ID] = a.cut()
-			o.cuts[a.Dataset] = o.cuts[a.Dataset].join(a.cut())
-			o.drop(a.Dataset)
-		case "delete_events":
-			o.toldCuts[a.ID] = a.cut()
-			r := control{From: a.From, Until: a.Until}
-			first, last, _ := r.span()
-			ranges[a.ids[0]] = append(ranges[a.ids[0]], eventRange{a.Dataset, first, last, a.cut(),
-				a.Cause.Offset})
-		case "lift_delete":
-			o.hearLift(&a, ranges)
-		}
+		a.hashes = a.Hashes
+		op := &toldOp{audited: a, cut: a.cutOff(), lifted: map[string]bool{}}
+		o.again[a.ID] = op
+		o.hearOne(op, ranges)
 	}
 	for id, more := range ranges {
 		o.ranges[id] = append(o.ranges[id], more...)
 		o.trim(id)
 	}
-	for _, a := range erasures {
-		o.hearErased(&a)
+	for _, id := range slices.Sorted(maps.Keys(o.again)) {
+		if op := o.again[id]; op.Op == "erase" {
+			o.hearErased(op)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.again)) {
+		if first {
+			o.hearLifted(o.again[id])
+		}
 	}
 }
 
-func (a *audited) cut() cut {
+func (o *oracle) hearOne(op *toldOp, ranges map[who][]eventRange) {
+	switch op.Op {
+	case "delete_dataset":
+		o.cuts[op.Dataset] = o.cuts[op.Dataset].join(op.cut)
+		o.drop(op.Dataset)
+	case "delete_events":
+		r := control{From: op.From, Until: op.Until}
+		first, last, _ := r.span()
+		ranges[op.ids[0]] = append(ranges[op.ids[0]], eventRange{op.Dataset, first, last, op.cut,
+			op.Cause.Offset})
+	case "lift_delete":
+		lifted := slices.Clone(op.hashes)
+		for _, id := range op.ids {
+			lifted = append(lifted, hashOf(id))
+			delete(ranges, id)
+		}
+		for _, earlier := range o.again {
+			for _, hash := range earlier.everybody() {
+				earlier.lifted[hash] = earlier.lifted[hash] || slices.Contains(lifted, hash)
+			}
+		}
+	}
+}
+
+// everybody lists the hashes of those on whom it had acted.
+func (op *toldOp) everybody() []string {
+	all := slices.Clone(op.hashes)
+	for _, id := range op.ids {
+		all = append(all, hashOf(id))
+	}
+	return all
+}
+
+// erasure is that of an operation that erases.
+func (op *toldOp) erasure() erasure {
+	at, err := time.Parse(time.RFC3339Nano, op.Time)
+	if err != nil {
+		return erasure{time: always}
+	}
+	return erasure{at.UnixNano(), op.Suppress}
+}
+
+func (a *audited) cutOff() cut {
 	c := cut{}
 	for _, part := range a.Cut {
 		c[fmt.Sprintf("%s/%d", part.Topic, part.Partition)] = part.Next
@@ -121,49 +168,71 @@ func (a *audited) cut() cut {
 	return c
 }
 
-// hearLift takes back, of what was told so far, what was lifted.
-func (o *oracle) hearLift(a *audited, ranges map[who][]eventRange) {
-	lifted := slices.Clone(a.Hashes)
-	for _, id := range a.ids {
-		lifted = append(lifted, hashOf(id))
-		delete(ranges, id)
-	}
-	note := func(op, hash string) bool {
-		out := slices.Contains(lifted, hash)
-		if out && o.lifted[op] == nil {
-			o.lifted[op] = map[string]bool{}
+// withHash lists those who are known of a hash.
+func (o *oracle) withHash(hash string) (ids []who) {
+	for id := range o.known {
+		if hashOf(id) == hash {
+			ids = append(ids, id)
 		}
-		if out {
-			o.lifted[op][hash] = true
-		}
-		return out
 	}
-	for op := range o.acted {
-		o.acted[op] = slices.DeleteFunc(o.acted[op], func(id who) bool {
-			return note(op, hashOf(id))
-		})
-	}
-	for op := range o.toldHashes {
-		o.toldHashes[op] = slices.DeleteFunc(o.toldHashes[op], func(hash string) bool {
-			return note(op, hash)
-		})
-	}
+	return ids
 }
 
 // hearErased erases again whom another life had erased.
-func (o *oracle) hearErased(a *audited) {
-	at, err := time.Parse(time.RFC3339Nano, a.Time)
-	if err != nil {
-		return
+func (o *oracle) hearErased(op *toldOp) {
+	for _, hash := range op.hashes {
+		if op.lifted[hash] {
+			continue
+		}
+		o.raise(hash, op.erasure())
+		o.force[hash] = true
+		e := o.erased[hash]
+		o.forget(slices.DeleteFunc(o.withHash(hash), func(id who) bool {
+			return o.known[id] == e.time+1 // it has begun anew
+		}), e)
 	}
-	for _, hash := range o.toldHashes[a.ID] {
-		o.raise(hash, erasure{at.UnixNano(), a.Suppress})
-		for id := range o.known {
-			if hashOf(id) == hash {
-				o.forget([]who{id}, o.erased[hash])
+}
+
+// hearLifted removes what was deleted and lifted since, for it does not come back by itself.
+func (o *oracle) hearLifted(op *toldOp) {
+	for _, hash := range op.everybody() {
+		if !op.lifted[hash] {
+			continue
+		}
+		e := op.erasure()
+		for _, id := range o.withHash(hash) {
+			switch op.Op {
+			case "erase":
+				o.forget([]who{id}, e)
+				o.afterwards(id, e.time+1)
+			case "delete_profile":
+				o.sinkBelow(id, e.time)
 			}
 		}
 	}
+}
+
+// afterwards is how somebody goes on of whom an erasure that was lifted has left something.
+func (o *oracle) afterwards(id who, first int64) {
+	if _, known := o.known[id]; known {
+		o.known[id] = first
+		delete(o.floor, id)
+		delete(o.parted, id)
+	}
+}
+
+// sinkBelow removes the data of an identity up to a time, for once.
+func (o *oracle) sinkBelow(id who, up int64) {
+	for _, f := range o.facts {
+		if f.event == "" && f.primary == id && f.stamp.time <= up {
+			f.counts = false
+		}
+	}
+	o.eachEvent(func(e *heldEvent) {
+		if e.copy.primary == id && e.copy.stamp.time <= up {
+			e.hidden = true
+		}
+	})
 }
 
 // audits reads the audit topic as it lies there.

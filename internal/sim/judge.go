@@ -30,7 +30,7 @@ var fields = map[string]map[string]field{
 	"web": {
 		"event": {"string", true}, "crm": {kind: "string"}, "login": {kind: "string"},
 		"cookie": {kind: "string"}, "cookies": {kind: "strings"}, "page": {kind: "string"},
-		"at": {kind: "string"},
+		"amount": {kind: "int"}, "at": {kind: "string"},
 	},
 	"club": {
 		"no": {"string", true}, "email": {kind: "string"}, "cookies": {kind: "strings"},
@@ -108,6 +108,12 @@ func (f *fact) read(r *fed) string {
 		}
 		if f.op == "delete" {
 			return ""
+		}
+		if page, given := doc["page"].(string); given {
+			f.page = &page
+		}
+		if amount, given := doc["amount"].(float64); given {
+			f.amount = &amount
 		}
 	} else if f.op != "delete" {
 		if reason := f.change(r, doc); reason != "" {

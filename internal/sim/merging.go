@@ -79,13 +79,15 @@ func (o *oracle) fragments() map[who][]fragment {
 	floors := map[place]stamp{}
 	var counted []*fact
 	for _, f := range o.facts {
-		if f.event != "" || !f.counts {
+		if f.event != "" {
 			continue
 		}
-		counted = append(counted, f)
+		if f.counts {
+			counted = append(counted, f)
+		}
 		at := place{f.primary, f.dataset}
 		floor, known := floors[at]
-		if f.op != "upsert" && (!known || floor.compare(f.stamp) < 0) {
+		if f.replaces && (!known || floor.compare(f.stamp) < 0) {
 			floors[at] = f.stamp
 		}
 	}
@@ -187,8 +189,11 @@ func overrules(edits []edit, item any) bool {
 
 // gathering is what there is to merge.
 type gathering struct {
+	world     World
+	now       int64
 	fragments map[who][]fragment
 	held      map[who]map[string]bool
+	events    map[who][]*fact
 }
 
 // merge makes the content of a profile; exists is false where there is nothing to show.
@@ -221,8 +226,12 @@ func (g *gathering) merge(p policy, members []who) (content string, exists bool)
 		contributed = append(contributed, name)
 	}
 	slices.Sort(contributed)
-	text, err := json.Marshal(map[string]any{"identities": identities, "attributes": attributes,
-		"datasets": contributed})
+	doc := map[string]any{"identities": identities, "attributes": attributes,
+		"datasets": contributed}
+	if g.world >= Counted {
+		doc["computed"] = g.compute(members)
+	}
+	text, err := json.Marshal(doc)
 	return string(text), err == nil
 }
 

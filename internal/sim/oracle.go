@@ -41,6 +41,8 @@ type fed struct {
 	headers   map[string]string
 
 	heard []audited // without a topic
+	first bool      // that is heard for the first time in a life that begins
+	jobs  []string  // that have removed what was deleted and lifted
 }
 
 func (r *fed) from() string  { return fmt.Sprintf("%s/%d", r.topic, r.partition) }
@@ -73,12 +75,18 @@ type fact struct {
 	all     []who
 	leaves  map[string]any // dotted path to value; nil unsets
 	edits   []edit         // of arrays
+	page    *string        // of an event
+	amount  *float64       // likewise
 
 	// What deletions have left of it.
-	counts bool     // what it says of attributes
-	latest bool     // that it can be the newest word on links
-	links  [][2]who // that it asserts
+	counts   bool     // what it says of attributes
+	replaces bool     // that it takes away what its dataset had said; also what is deleted does
+	latest   bool     // that it can be the newest word on links
+	links    [][2]who // that it asserts
 }
+
+// forgotten is as if it had never been, but that its identities are known.
+func (f *fact) forgotten() { f.counts, f.replaces, f.latest, f.links = false, false, false, nil }
 
 func newOracle(w World) *oracle {
 	return &oracle{world: w, appended: map[string]int64{}, next: map[string]int64{},
@@ -89,7 +97,7 @@ func newOracle(w World) *oracle {
 // consume tells one record.
 func (o *oracle) consume(r *fed) {
 	if r.topic == "" {
-		o.hear(r.heard)
+		o.hear(r.heard, r.first)
 		return
 	}
 	from := r.from()
@@ -141,7 +149,7 @@ func (o *oracle) believe(r *fed) (reason string) {
 	if f.event != "" {
 		o.takeEvent(f)
 	} else {
-		f.counts = !o.floored(f)
+		f.counts, f.replaces = !o.floored(f), f.op != "upsert"
 	}
 	o.facts = append(o.facts, f)
 	return ""
@@ -188,10 +196,14 @@ func compareWho(a, b who) int {
 	return cmp.Or(strings.Compare(a.ns, b.ns), strings.Compare(a.value, b.value))
 }
 
-// look works out everything.
-func (o *oracle) look() view {
+// look works out everything, as it is at a time.
+func (o *oracle) look(now int64) view {
 	v := view{profiles: map[string]string{}, assignments: map[string]string{}}
-	g := gathering{fragments: o.fragments(), held: o.holders()}
+	g := gathering{world: o.world, now: now, fragments: o.fragments(), held: o.holders(),
+		events: map[who][]*fact{}}
+	o.eachEvent(func(e *heldEvent) {
+		g.events[e.copy.primary] = append(g.events[e.copy.primary], e.copy)
+	})
 	for _, members := range o.clusters() {
 		id := profileID(o.root(members))
 		for _, m := range members {

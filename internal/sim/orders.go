@@ -195,9 +195,9 @@ func (o *oracle) perform(c *control, entry *audited) {
 			o.cutLinks(func(a who, _ *fact) bool { return a == id })
 		}
 	case "delete_profile":
-		entry.ids = o.deleted(c)
-		for _, m := range entry.ids {
-			o.meet(m, math.MaxInt64)
+		told, ids := o.deleted(c)
+		entry.ids = told
+		for _, m := range ids {
 			o.floor[m] = max(o.floorOf(m), at)
 		}
 		o.sink()
@@ -250,25 +250,28 @@ func (o *oracle) cutLinks(of func(id who, f *fact) bool) {
 	}
 }
 
-// deleted lists whom a deletion acts on: the profile as it is, and those on which it had acted
-// before the input was consumed again; but for those for whom it was lifted later.
-func (o *oracle) deleted(c *control) []who {
-	ids := slices.DeleteFunc(o.members(c.ids[0]), func(id who) bool {
-		return o.lifted[c.ID][hashOf(id)]
-	})
-	for _, id := range o.acted[c.ID] {
-		if !slices.Contains(ids, id) {
+// deleted lists whom a deletion tells and acts on: the profile as it is, or those on which it had
+// acted before the input was consumed again, but for those for whom it was lifted later.
+func (o *oracle) deleted(c *control) (told, ids []who) {
+	op := o.as(c)
+	if op == nil {
+		ids = o.members(c.ids[0])
+		return ids, ids
+	}
+	for _, id := range op.ids {
+		o.meet(id, math.MaxInt64)
+		if !op.lifted[hashOf(id)] {
 			ids = append(ids, id)
 		}
 	}
-	return ids
+	return op.ids, ids
 }
 
 // cutOf is how far the input is consumed, or was when the deletion was applied before the input was
 // consumed again.
 func (o *oracle) cutOf(c *control) cut {
-	if told, found := o.toldCuts[c.ID]; found {
-		return told
+	if op := o.again[c.ID]; op != nil && op.Op == c.Op && op.Dataset == c.Dataset {
+		return op.cut
 	}
 	return maps.Clone(o.next)
 }
@@ -299,7 +302,7 @@ func (o *oracle) drop(dataset string) {
 	gone := o.cuts[dataset]
 	for _, f := range o.facts {
 		if f.dataset == dataset && gone.covers(f.stamp) {
-			f.counts, f.latest, f.links = false, false, nil
+			f.forgotten()
 		}
 	}
 	for name, e := range o.held {
@@ -318,21 +321,20 @@ func (o *oracle) drop(dataset string) {
 // erase takes the identities of a profile away, with what was said of them up to its time, and
 // remembers their hashes.
 func (o *oracle) erase(c *control, entry *audited) {
-	var members []who
-	for _, id := range o.members(c.ids[0]) {
-		if !o.lifted[c.ID][hashOf(id)] {
-			members = append(members, id)
-		}
+	members := o.members(c.ids[0])
+	op := o.as(c)
+	if op != nil {
+		members = slices.DeleteFunc(members, func(id who) bool {
+			return !slices.Contains(op.hashes, hashOf(id)) || op.lifted[hashOf(id)]
+		})
 	}
 	for _, id := range members {
 		hash := hashOf(id)
 		o.raise(hash, erasure{max(c.at.time, o.floorOf(id)), c.Suppress})
 		entry.hashes = append(entry.hashes, hash)
 	}
-	for _, hash := range o.toldHashes[c.ID] {
-		if !slices.Contains(entry.hashes, hash) {
-			entry.hashes = append(entry.hashes, hash)
-		}
+	if op != nil {
+		entry.hashes = op.hashes
 	}
 	o.forget(members, erasure{c.at.time, c.Suppress})
 }
@@ -359,7 +361,7 @@ func (o *oracle) forget(ids []who, e erasure) {
 	}
 	for _, f := range o.facts {
 		if f.stamp.time <= up && f.event == "" && slices.Contains(ids, f.primary) {
-			f.counts, f.latest, f.links = false, false, nil
+			f.forgotten()
 		}
 	}
 	o.cutLinks(func(id who, f *fact) bool {
@@ -400,7 +402,8 @@ func (o *oracle) strip(id who, up int64) {
 // its links are.
 func (o *oracle) anythingOf(id who) bool {
 	for _, f := range o.facts {
-		if f.event == "" && f.primary == id && (f.counts || f.latest && f.dataset == "club") {
+		if f.event == "" && f.primary == id &&
+			(f.counts || f.replaces || f.latest && f.dataset == "club") {
 			return true
 		}
 	}
@@ -412,21 +415,47 @@ func (o *oracle) anythingOf(id who) bool {
 	return o.holders()[id] != nil
 }
 
-// lift takes back what keeps data of a profile away. What was deleted does not come back by itself.
+// lift takes back what keeps data of a profile away, or of whom it had taken it back before. What
+// was deleted does not come back by itself.
 func (o *oracle) lift(c *control, entry *audited) {
-	for _, id := range o.members(c.ids[0]) {
-		hash := hashOf(id)
-		if _, erased := o.erased[hash]; erased {
-			entry.hashes = append(entry.hashes, hash)
-			delete(o.erased, hash)
-			delete(o.parted, id)
-		} else {
-			entry.ids = append(entry.ids, id)
+	members := o.members(c.ids[0])
+	op := o.as(c)
+	if op == nil {
+		for _, id := range members {
+			hash := hashOf(id)
+			if _, erased := o.erased[hash]; erased {
+				entry.hashes = append(entry.hashes, hash)
+			} else {
+				entry.ids = append(entry.ids, id)
+			}
+			o.liftOne(c, id)
 		}
-		delete(o.floor, id)
-		delete(o.below, id)
-		o.ranges[id] = slices.DeleteFunc(o.ranges[id], func(r eventRange) bool {
-			return r.by < c.at.offset // what is told of a later one stays
-		})
+		return
 	}
+	entry.ids, entry.hashes = op.ids, op.hashes
+	for _, id := range append(members, op.ids...) {
+		hash := hashOf(id)
+		listed := slices.Contains(op.ids, id) || slices.Contains(op.hashes, hash)
+		if listed && !o.force[hash] {
+			o.liftOne(c, id)
+		}
+	}
+	for _, hash := range op.hashes {
+		if !o.force[hash] {
+			delete(o.erased, hash)
+		}
+	}
+}
+
+// liftOne takes back what keeps data of an identity away.
+func (o *oracle) liftOne(c *control, id who) {
+	if _, erased := o.erased[hashOf(id)]; erased {
+		delete(o.erased, hashOf(id))
+		delete(o.parted, id)
+	}
+	delete(o.floor, id)
+	delete(o.below, id)
+	o.ranges[id] = slices.DeleteFunc(o.ranges[id], func(r eventRange) bool {
+		return r.by < c.at.offset // what is told of a later one stays
+	})
 }

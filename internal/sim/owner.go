@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -40,6 +41,7 @@ type attempt struct {
 	version uint64
 	next    map[pipeline.TopicPartition]int64
 	loose   bool
+	now     int64 // by its clock
 }
 
 // errDied says that the process is no more.
@@ -76,6 +78,11 @@ func (o *owner) open() error {
 	if err != nil {
 		return o.blame("opening the store", err)
 	}
+	if s.config.World >= Counted {
+		if _, err := pipeline.AdoptComputed(s.model, o.store, o.now()); err != nil {
+			return o.blame("adopting computed attributes", err)
+		}
+	}
 	o.shard, err = pipeline.NewShard(s.model, o.store, pipeline.ShardOptions{
 		Partitions: s.partitions, CacheRows: 1 + s.faults.IntN(40)})
 	if err != nil {
@@ -103,7 +110,8 @@ func (o *owner) claim() error {
 	last := o.store.NextVersion()
 	const commits = 1<<40 - 1
 	for v := first & commits; v <= last&commits; v++ {
-		o.commits(last&^commits|v, o.unsettled())
+		// What is put out again here is as it was when it was last worked out.
+		o.commits(last&^commits|v, o.sim.config.World >= Counted || o.unsettled(), o.now())
 	}
 	if err != nil || o.dead() {
 		return o.blame("opening the publisher", err)
@@ -112,22 +120,42 @@ func (o *owner) claim() error {
 	if err != nil || barrier == nil || o.sim.config.World < Governed {
 		return o.blame("reading the barrier", err)
 	}
-	heard, err := o.sim.audits()
-	f := fed{heard: heard}
+	f := fed{}
+	if f.heard, err = o.sim.audits(); err != nil {
+		return err
+	}
+	if f.jobs, err = o.removers(); err != nil {
+		return o.blame("reading jobs", err)
+	}
+	f.first = !slices.ContainsFunc(o.consumed, func(r fed) bool {
+		return slices.Equal(r.jobs, f.jobs)
+	})
 	o.consumed = append(o.consumed, f)
 	o.dumb.consume(&f)
-	o.sim.logf("%s hears of %d records of the audit topic", o.name, len(heard))
+	o.sim.logf("%s hears of %d records of the audit topic", o.name, len(f.heard))
 	return err
+}
+
+// removers lists the jobs that have removed what was deleted and lifted before this life: there is
+// one of each life that has found something to look for.
+func (o *owner) removers() (ids []string, err error) {
+	err = o.store.Reader().Jobs(func(job *store.Job) error {
+		if strings.HasPrefix(job.ID, "lifted-elsewhere/") {
+			ids = append(ids, job.ID)
+		}
+		return nil
+	})
+	return ids, err
 }
 
 // commits notes a state, if that is one of which the oracle knows what it holds: what a job has not
 // come to yet it does not know. Nor is anything published while publishing is held.
-func (o *owner) commits(version uint64, loose bool) {
+func (o *owner) commits(version uint64, loose bool, now int64) {
 	if loose {
 		o.sim.loose[version] = true
 		return
 	}
-	o.sim.committed(version, o.dumb.look())
+	o.sim.committed(version, o.dumb.look(now))
 }
 
 // unsettled reports whether a job is at work, or publishing is held.
@@ -173,7 +201,7 @@ func (o *owner) recall() error {
 		made = made && positions[tp] >= next
 	}
 	if made {
-		o.commits(o.attempt.version, o.attempt.loose || o.unsettled())
+		o.commits(o.attempt.version, o.attempt.loose || o.unsettled(), o.attempt.now)
 	}
 	return o.check()
 }
@@ -260,14 +288,15 @@ func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipelin
 
 // commit applies chunks and notes the state that this makes.
 func (o *owner) commit(chunks []pipeline.Chunk, now int64) error {
-	o.attempt = attempt{o.store.NextVersion(), map[pipeline.TopicPartition]int64{}, o.unsettled()}
+	o.attempt = attempt{o.store.NextVersion(), map[pipeline.TopicPartition]int64{},
+		o.unsettled(), now}
 	for _, c := range chunks {
 		o.attempt.next[c.TP] = c.Next
 	}
 	if err := o.blame("applying", o.shard.Apply(chunks, now)); err != nil {
 		return err
 	}
-	o.commits(o.attempt.version, o.attempt.loose || o.unsettled())
+	o.commits(o.attempt.version, o.attempt.loose || o.unsettled(), now)
 	return nil
 }
 
@@ -276,11 +305,12 @@ func (o *owner) idle(durable bool) error {
 	if durable {
 		return o.blame("flushing", o.shard.Flush())
 	}
-	version := o.store.NextVersion()
-	if o.unsettled() { // the job goes on
-		o.sim.loose[version] = true
+	version, now, loose := o.store.NextVersion(), o.now(), o.unsettled()
+	err := o.shard.Apply(nil, now)
+	if loose || o.sim.config.World >= Counted { // a job goes on, or time does
+		o.commits(version, loose || err != nil || o.dead() || o.unsettled(), now)
 	}
-	return o.blame("applying nothing", o.shard.Apply(nil, o.now()))
+	return o.blame("applying nothing", err)
 }
 
 // publish publishes some of what waits, and reports how much that was.

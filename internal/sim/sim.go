@@ -162,12 +162,24 @@ func (s *simulation) run() error {
 	if err := s.rest(); err != nil {
 		return err
 	}
-	return s.verify()
+	if s.config.World < Counted {
+		return s.verify()
+	}
+	if err := s.catchUp(); err != nil {
+		return err
+	}
+	if err := s.verify(); err != nil {
+		return err
+	}
+	return s.pass()
 }
 
 // step is one piece of work.
 func (s *simulation) step() error {
 	s.broker.Advance(time.Duration(s.steps.IntN(2000)) * time.Millisecond)
+	if s.config.World >= Counted {
+		s.broker.Advance(time.Duration(s.steps.IntN(180)) * time.Second)
+	}
 	o := s.current
 	switch n := s.steps.IntN(20); {
 	case n < 5:

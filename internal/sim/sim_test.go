@@ -132,6 +132,13 @@ var regressions = []struct {
 		Config{Seed: 2629192653, Faults: Restart | Takeover | Network | Late | Aborts}},
 	{"a deletion of a dataset passed over what its own commit had consumed before it",
 		Config{Seed: 7, World: Governed, Faults: Network}},
+	{"a lost life had passed over an assignment, and its tail told only how far it had read",
+		Config{Seed: 9059, World: Governed, Faults: Crash | Restart | Takeover | Late | Markers |
+			Clock}},
+	{"an earlier erasure moved the time at which somebody was first seen",
+		Config{Seed: 2084, World: Governed, Faults: Elect}},
+	{"somebody's first event, ahead of the clock, did not count when its time came",
+		Config{Seed: 231, World: Counted, Faults: Crash | Late | Clean | Aborts}},
 	{"an erasure that had been lifted came into force again while publishing was held",
 		Config{Seed: 80, World: Governed, Faults: Crash | Restart | Takeover | Network |
 			Markers}},

@@ -14,7 +14,7 @@ import (
 // verify holds the outcome to the oracle and the raw output to its invariants.
 func (s *simulation) verify() error {
 	o := s.current
-	want := o.dumb.look()
+	want := o.dumb.look(o.now())
 	return errors.Join(
 		s.compare("profile", want.profiles, s.finalProfiles()),
 		s.checkAudit(o.dumb.audit),

@@ -181,6 +181,9 @@ func (w *workload) event(now int64) made {
 		}
 	}
 	fields = append(fields, fmt.Sprintf(`"cookie":%q,"page":"/p%d"`, w.cookie(), w.rnd.IntN(9)))
+	if w.world >= Counted && w.rnd.IntN(4) > 0 {
+		fields = append(fields, fmt.Sprintf(`"amount":%d`, w.rnd.IntN(60)))
+	}
 	m := made{"web", value(fields)}
 	m.record.Headers = header("selfsame-dataset", dataset)
 	if w.rnd.IntN(12) == 0 {

@@ -42,6 +42,7 @@ const (
 		{"name":"cookie","type":["null","string"],"default":null},
 		{"name":"cookies","type":["null",{"type":"array","items":"string"}],"default":null},
 		{"name":"page","type":["null","string"],"default":null},
+		{"name":"amount","type":["null","int"],"default":null},
 		{"name":"at","type":["null","string"],"default":null}]}`
 	clubSchema = `{"type":"record","name":"club","fields":[
 		{"name":"no","type":"string"},
@@ -65,10 +66,12 @@ const (
 	// Governed has operators besides, edits of arrays, a dataset whose links are the current ones,
 	// and several policies. What some operators ask for depends on when it is applied.
 	Governed
+	// Counted has attributes that follow from the events besides, and more time passes.
+	Counted
 )
 
 // worldNames are in the order of the worlds.
-var worldNames = []string{"plain", "governed"}
+var worldNames = []string{"plain", "governed", "counted"}
 
 // String names the world.
 func (w World) String() string { return worldNames[w] }
@@ -140,6 +143,9 @@ func newModel(w World) (*pipeline.Model, error) {
 	}
 	if w >= Governed {
 		err = addPolicies(m)
+	}
+	if w >= Counted {
+		err = errors.Join(err, define(m))
 	}
 	return m, err
 }
