@@ -416,6 +416,34 @@ func TestEraseTwice(t *testing.T) {
 	}
 }
 
+// TestLiftGivesLinksBack: what lifts an erasure lets links of its time come back, also where the
+// data had been deleted up to a later time before.
+func TestLiftGivesLinksBack(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	at := w.now
+	w.now = w.now.Add(2 * time.Hour)
+	link := func(event string, at time.Time) {
+		w.event(`{"event":"%s","cookie":"a","cookies":["b"],"at":"%s"}`, event,
+			at.Format(time.RFC3339))
+		w.drain()
+	}
+	link("e1", w.now)
+	w.control(`{"id":"d","op":"delete_profile","identities":["cookie:a"],"time":"%s"}`,
+		w.now.Add(-time.Minute).Format(time.RFC3339))
+	w.control(`{"id":"er","op":"erase","identities":["cookie:a"],"time":"%s"}`,
+		at.Format(time.RFC3339))
+	w.control(`{"id":"u","op":"forbid_link","identities":["cookie:a","cookie:b"]}`)
+	w.control(`{"id":"l1","op":"lift_delete","identities":["cookie:a"]}`)
+	w.drain()
+	w.event(`{"event":"e2","cookie":"a","cookies":["c"],"at":"%s"}`,
+		at.Add(-time.Minute).Format(time.RFC3339))
+	w.drain()
+	if ids := w.together("cookie:a"); len(ids) != 2 {
+		t.Errorf("a record of before has linked %v", ids)
+	}
+}
+
 // TestEraseKeepsLaterFloor: an erasure up to a time keeps a deletion up to a later one in force.
 func TestEraseKeepsLaterFloor(t *testing.T) {
 	w := newWorld(t, 1)

@@ -172,7 +172,7 @@ func (sh *Shard) liftAgain(op *operation, r *recalledOp, members []profile.Ident
 func (sh *Shard) liftPerson(p *person, e *store.Erased) error {
 	if e != nil {
 		sh.setErased(sh.hash(p), nil)
-		if p.row.Unlinked == e.Floor {
+		if !e.Floor.Before(p.row.Unlinked) { // the floor can be that of a later deletion
 			p.row.Unlinked = profile.Stamp{}
 		}
 	}

@@ -80,13 +80,15 @@ type fact struct {
 
 	// What deletions have left of it.
 	counts   bool     // what it says of attributes
-	replaces bool     // that it takes away what its dataset had said; also what is deleted does
+	replaces bool     // that it takes away what its dataset had said, deleted or not
 	latest   bool     // that it can be the newest word on links
 	links    [][2]who // that it asserts
 }
 
 // forgotten is as if it had never been, but that its identities are known.
-func (f *fact) forgotten() { f.counts, f.replaces, f.latest, f.links = false, false, false, nil }
+func (f *fact) forgotten() {
+	f.counts, f.replaces, f.latest, f.links = false, false, false, nil
+}
 
 func newOracle(w World) *oracle {
 	return &oracle{world: w, appended: map[string]int64{}, next: map[string]int64{},

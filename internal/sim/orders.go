@@ -449,9 +449,11 @@ func (o *oracle) lift(c *control, entry *audited) {
 
 // liftOne takes back what keeps data of an identity away.
 func (o *oracle) liftOne(c *control, id who) {
-	if _, erased := o.erased[hashOf(id)]; erased {
+	if e, erased := o.erased[hashOf(id)]; erased {
 		delete(o.erased, hashOf(id))
-		delete(o.parted, id)
+		if delete(o.parted, id); o.unlinked[id] <= e.time {
+			delete(o.unlinked, id)
+		}
 	}
 	delete(o.floor, id)
 	delete(o.below, id)
