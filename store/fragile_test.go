@@ -1,6 +1,7 @@
 package store
 
 import (
+	"io"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -16,7 +17,11 @@ type fragile struct {
 	rnd *rand.Rand
 	mishap
 
-	cloning sync.Mutex // the engine's file system reuses no file while it is cloned: it may lock up
+	// While the engine's file system is cloned no file may be locked, linked or reused: these take the same
+	// lock twice, and wait for ever where the clone waits for it in between.
+	// The engine's file system takes the same lock twice to lock, link or reuse a file, and waits for
+	// ever where a clone waits for it in between.
+	cloning sync.Mutex
 
 	mu struct {
 		sync.Mutex
@@ -89,13 +94,24 @@ func (f *fragile) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, e
 	return f.wrap(file), err
 }
 
+// Lock is not counted as an operation.
+func (f *fragile) Lock(name string) (io.Closer, error) {
+	f.cloning.Lock()
+	defer f.cloning.Unlock()
+	return f.FS.Lock(name)
+}
+
 func (f *fragile) OpenDir(name string) (vfs.File, error) {
 	file, err := f.FS.OpenDir(name)
 	return f.wrap(file), err
 }
 
 func (f *fragile) Link(from, to string) error {
-	return f.whole(func() error { return f.FS.Link(from, to) })
+	return f.whole(func() error {
+		f.cloning.Lock()
+		defer f.cloning.Unlock()
+		return f.FS.Link(from, to)
+	})
 }
 
 func (f *fragile) Rename(from, to string) error {

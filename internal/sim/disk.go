@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -184,10 +185,19 @@ func (d *disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (f
 	return d.wrap(to, f), err
 }
 
+// Lock implements vfs.FS.
+func (d *disk) Lock(name string) (io.Closer, error) {
+	d.mu.Lock() // as with ReuseForWrite
+	defer d.mu.Unlock()
+	return d.mem.Lock(name)
+}
+
 // Link implements vfs.FS.
 func (d *disk) Link(from, to string) error {
 	return d.do(func() error {
 		d.bear(to, from)
+		d.mu.Lock() // as with ReuseForWrite
+		defer d.mu.Unlock()
 		return d.mem.Link(from, to)
 	})
 }
