@@ -45,7 +45,7 @@ test: ## run all tests; TESTFLAGS=-count=1 for no cache
 
 .PHONY: race
 race: ## run the tests of the concurrent packages under the race detector
-	go test -race -short $(TESTFLAGS) $(CONCURRENT:%=./%/...)
+	go test -race -short -timeout 30m $(TESTFLAGS) $(CONCURRENT:%=./%/...)
 
 .PHONY: lint
 lint: ## check format, vet, staticcheck, go.mod and the rules of the house
