@@ -17,9 +17,7 @@ type fragile struct {
 	rnd *rand.Rand
 	mishap
 
-	// While the engine's file system is cloned no file may be locked, linked or reused: these take the same
-	// lock twice, and wait for ever where the clone waits for it in between.
-	// The engine's file system takes the same lock twice to lock, link or reuse a file, and waits for
+	// The engine's file system takes one lock twice to lock, link or reuse a file, and waits for
 	// ever where a clone waits for it in between.
 	cloning sync.Mutex
 
