@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"selfsame/internal/memlog"
+	"selfsame/internal/permute"
 	"selfsame/pipeline"
 )
 
@@ -23,7 +24,7 @@ func (w *world) tellOrders(d *datadriven.TestData) string {
 		d.Fatalf(w.t, "%d records have too many orders", len(lines))
 	}
 	first := map[string][]int{} // what came out, with the first order that it came of
-	all := orders(len(lines))
+	all := permute.Orders(len(lines))
 	for n, order := range all {
 		if testing.Short() && n%7 != 0 {
 			continue
@@ -93,18 +94,4 @@ func (w *world) sendLine(line string) pipeline.TopicPartition {
 	tp := pipeline.TopicPartition{Topic: dataset.Topic}
 	w.send(tp, r)
 	return tp
-}
-
-// orders lists all orders of n things.
-func orders(n int) [][]int {
-	if n == 0 {
-		return [][]int{nil}
-	}
-	var all [][]int
-	for _, order := range orders(n - 1) {
-		for at := range n {
-			all = append(all, slices.Insert(slices.Clone(order), at, n-1))
-		}
-	}
-	return all
 }

@@ -3,13 +3,13 @@ package people
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
 	"selfsame/config"
+	"selfsame/internal/permute"
 	"selfsame/pipeline"
 )
 
@@ -180,7 +180,7 @@ func playInAnyOrder(t *testing.T, page string, b block) {
 		t.Fatalf("%s:%d: want at most 5 records, and a profile in the end", page, b.line)
 	}
 	m := model(t, "")
-	for _, order := range orders(len(records)) {
+	for _, order := range permute.Orders(len(records)) {
 		w := newWorld(t, m)
 		w.at = fmt.Sprintf("%s:%d, in the order %v", page, b.line, order)
 		for range 2 {
@@ -194,20 +194,6 @@ func playInAnyOrder(t *testing.T, page string, b block) {
 		}
 		w.close()
 	}
-}
-
-// orders lists all orders of n things.
-func orders(n int) [][]int {
-	if n == 0 {
-		return [][]int{nil}
-	}
-	var all [][]int
-	for _, order := range orders(n - 1) {
-		for at := range n {
-			all = append(all, slices.Insert(slices.Clone(order), at, n-1))
-		}
-	}
-	return all
 }
 
 // squeeze gives a line with single blanks.
