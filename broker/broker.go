@@ -23,6 +23,11 @@ type Broker struct {
 	addr    string
 }
 
+// memorySegmentBytes is how large segments of a log in memory become. Each is one slice that is
+// doubled and copied when it is full, while every request waits: at the broker's own 100 MiB that
+// takes a tenth of a second.
+const memorySegmentBytes = "1048576"
+
 // Start starts a broker and returns once it accepts connections.
 func Start(o Options) (*Broker, error) {
 	if o.Port < 0 || o.Port > 65535 || o.Partitions < 0 {
@@ -42,6 +47,9 @@ func Start(o Options) (*Broker, error) {
 	}
 	if o.DataDir != "" {
 		options = append(options, kfake.DataDir(o.DataDir))
+	} else {
+		options = append(options, kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes": memorySegmentBytes}))
 	}
 	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
