@@ -15,24 +15,33 @@ func (p *Pipeline) apply() error {
 		if !open {
 			return nil
 		}
-		if len(chunks) == 0 && p.Shard.Idle() && !p.Shard.Busy(time.Now().UnixNano()) {
-			continue
-		}
 		if err := p.commit(chunks); err != nil {
 			return err
 		}
 	}
 }
 
-// commit commits chunks, in several commits where they are much work.
+// commit commits chunks, in several commits where they are much work, and with each a step of a
+// background job where it is its turn. Where there is nothing to do it makes none.
 func (p *Pipeline) commit(chunks []Chunk) error {
 	for {
 		start := time.Now()
-		rest, err := p.Shard.ApplySome(chunks, start.UnixNano())
+		units := 0
+		if p.Shard.HasJobs() {
+			units = p.pace.units(start, len(chunks) > 0, p.Shard.store.OutboxDepth())
+		}
+		if len(chunks) == 0 && units == 0 && p.Shard.Idle() && !p.Shard.Due(start.UnixNano()) {
+			return nil
+		}
+		rest, err := p.Shard.ApplySome(chunks, start.UnixNano(), units)
 		if err != nil {
 			return err
 		}
-		p.Shard.stats.commit(time.Since(start))
+		end := time.Now()
+		p.Shard.stats.commit(end.Sub(start))
+		if units > 0 {
+			p.pace.took(start, end)
+		}
 		if len(rest) == 0 {
 			return nil
 		}
@@ -40,23 +49,24 @@ func (p *Pipeline) commit(chunks []Chunk) error {
 	}
 }
 
-// next waits for records or a tick, or not at all while there is background work to go on with. It
-// does an errand that comes up. open is false once the readers have ended and all they brought is
-// applied.
+// next waits for records, a tick or background work to go on with. It does an errand that comes up.
+// open is false once the readers have ended and all they brought is applied.
 func (p *Pipeline) next(tick <-chan time.Time) (chunks []Chunk, open bool) {
-	if p.Shard.Busy(time.Now().UnixNano()) {
-		select {
-		case chunk, open := <-p.inputs:
-			return p.gather(chunk, open), open
-		case do := <-p.errands:
-			do()
-			return nil, true
-		default:
-			return nil, true
-		}
+	now := time.Now()
+	wait := p.Shard.untilDue(now.UnixNano())
+	if p.Shard.HasJobs() {
+		wait = min(wait, p.pace.wait(now, p.Shard.store.OutboxDepth()))
 	}
-	due := time.NewTimer(p.Shard.untilDue(time.Now().UnixNano()))
+	due := time.NewTimer(wait)
 	defer due.Stop()
+	select { // records come before what is due: that gets its turn in their commit
+	case chunk, open := <-p.inputs:
+		return p.gather(chunk, open), open
+	case do := <-p.errands:
+		do()
+		return nil, true
+	default:
+	}
 	select {
 	case chunk, open := <-p.inputs:
 		return p.gather(chunk, open), open

@@ -43,7 +43,7 @@ func TestWorkBoundsACommit(t *testing.T) {
 	commits, last := 0, int64(0)
 	var err error
 	for rest := arrive(some); len(rest) > 0; commits++ {
-		rest, err = some.shard.ApplySome(rest, some.now.UnixNano())
+		rest, err = some.shard.ApplySome(rest, some.now.UnixNano(), 0)
 		some.must(err)
 		next := some.shard.Stats().Figures().Positions[web]
 		if next < last || next == last && len(rest) > 0 {

@@ -73,7 +73,7 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := sh.runJob(false, 0); err != nil {
+		if err := sh.runJob(jobStepIdle, 0); err != nil {
 			return nil, err
 		}
 	}

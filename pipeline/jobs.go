@@ -31,7 +31,7 @@ func JobKinds() []string {
 }
 
 // Units of work of one step of a job: one commit. Under traffic a step is small, so that records do
-// not wait for it.
+// not wait for it, and has a pace.
 const (
 	jobStepBusy = 100
 	jobStepIdle = 1000
@@ -89,17 +89,13 @@ func (sh *Shard) causeOf(job *store.Job) (cause, error) {
 	return cause{job.Cause, row.Time, ControlName}, nil
 }
 
-// runJob takes one bounded step of the job whose turn it is.
-func (sh *Shard) runJob(busy bool, now int64) error {
+// runJob takes a step of so many units of the job whose turn it is.
+func (sh *Shard) runJob(units int, now int64) error {
 	if len(sh.jobs) == 0 {
 		return nil
 	}
 	job := sh.jobs[0]
-	limit := jobStepIdle
-	if busy {
-		limit = jobStepBusy
-	}
-	done, err := sh.stepJob(job, limit)
+	done, err := sh.stepJob(job, units)
 	if err != nil {
 		return fmt.Errorf("working on job %s: %w", job.ID, err)
 	}

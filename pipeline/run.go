@@ -38,6 +38,7 @@ type Pipeline struct {
 	decoder *Decoder
 	topics  *TopicIDs
 	held    *holdups
+	pace    pace // of the applier
 	inputs  chan Chunk
 	applied chan struct{} // closed when the applier has ended
 	errands chan func()   // done by the applier between two commits

@@ -205,7 +205,11 @@ func (sh *Shard) Stats() *Stats { return sh.stats }
 // the store: the shard must not be used again, and nothing of the call was consumed unless the
 // commit had been made.
 func (sh *Shard) Apply(chunks []Chunk, now int64) error {
-	_, err := sh.apply(chunks, now, math.MaxUint64)
+	units := jobStepIdle
+	if len(chunks) > 0 {
+		units = jobStepBusy
+	}
+	_, err := sh.apply(chunks, now, math.MaxUint64, units)
 	return err
 }
 
@@ -214,15 +218,17 @@ func (sh *Shard) Apply(chunks []Chunk, now int64) error {
 // everybody else's records waiting for their commit.
 const commitLinks = 10_000
 
-// ApplySome is Apply up to a bound of work. rest is what is left for the next commits; a chunk that
-// was consumed in part is whole in it, and is gone on with where it was left.
-func (sh *Shard) ApplySome(chunks []Chunk, now int64) (rest []Chunk, err error) {
-	return sh.apply(chunks, now, commitLinks)
+// ApplySome is Apply up to bounds of work. A background job gets a step of so many units; 0: none.
+// rest is what is left for the next commits; a chunk that was consumed in part is whole in it, and
+// is gone on with where it was left.
+func (sh *Shard) ApplySome(chunks []Chunk, now int64, units int) (rest []Chunk, err error) {
+	return sh.apply(chunks, now, commitLinks, units)
 }
 
 // apply makes a commit of chunks, up to one in which decisions have looked at more than links.
-func (sh *Shard) apply(chunks []Chunk, now int64, links uint64) (rest []Chunk, err error) {
-	busy := sh.Busy(now)
+func (sh *Shard) apply(chunks []Chunk, now int64, links uint64, units int) (
+	rest []Chunk, err error) {
+	works := len(chunks) > 0 || sh.Due(now) || units > 0 && sh.HasJobs()
 	sh.version = sh.store.NextVersion()
 	sh.links = links
 	sh.state.computed.now, sh.state.computed.version = now, sh.version
@@ -235,11 +241,11 @@ func (sh *Shard) apply(chunks []Chunk, now int64, links uint64) (rest []Chunk, e
 			break
 		}
 	}
-	if err := sh.background(len(chunks) > 0, now); err != nil {
+	if err := sh.background(units, now); err != nil {
 		return nil, err
 	}
 	// What is published must be durable; a commit that only forgets need not be.
-	return rest, sh.commit(busy || len(chunks) > 0, nil)
+	return rest, sh.commit(works, nil)
 }
 
 // spent reports whether the commit under way has done as much as it may.
@@ -280,18 +286,24 @@ func (sh *Shard) commit(durable bool, change func(b *store.Batch) error) error {
 }
 
 // background does what is due besides records: timers, then a step of one job.
-func (sh *Shard) background(busy bool, now int64) error {
+func (sh *Shard) background(units int, now int64) error {
 	if err := sh.runTimers(now); err != nil {
 		return err
 	}
-	if len(sh.jobs) == sh.startedJobs {
+	if units == 0 || len(sh.jobs) == sh.startedJobs {
 		return nil
 	}
-	return sh.runJob(busy, now)
+	return sh.runJob(units, now)
 }
 
 // Busy reports whether there is background work to go on with.
-func (sh *Shard) Busy(now int64) bool { return len(sh.jobs) > 0 || sh.timers.next <= now }
+func (sh *Shard) Busy(now int64) bool { return sh.HasJobs() || sh.Due(now) }
+
+// HasJobs reports whether a background job is running.
+func (sh *Shard) HasJobs() bool { return len(sh.jobs) > 0 }
+
+// Due reports whether something is due by the clock.
+func (sh *Shard) Due(now int64) bool { return sh.timers.next <= now }
 
 // fill puts everything the commit holds into b.
 func (sh *Shard) fill(b *store.Batch) error {
