@@ -26,7 +26,7 @@ func TestComputedOutlivesItsEvents(t *testing.T) {
 		"events": {`{"id":"x","op":"delete_events","dataset":"orders",` +
 			`"identities":["crm:1"]}`, "0", 1},
 		"profile": {`{"id":"x","op":"delete_profile","identities":["crm:1"]}`, "", 1},
-		"erase":   {`{"id":"x","op":"erase","identities":["crm:1"]}`, "", 0},
+		"erase":   {`{"id":"x","op":"erase","identities":["crm:1"]}`, "", 1},
 	}
 	for name, deletion := range deletions {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +79,9 @@ func TestComputedOutlivesItsEvents(t *testing.T) {
 				t.Errorf("%d folded days were removed, dry %d, want %d", row.Days, dry.Days,
 					deletion.days)
 			}
+			if told := w.toldDays("x"); told != deletion.days {
+				t.Errorf("the audit topic tells of %d folded days, want %d", told, deletion.days)
+			}
 			w.now = w.now.Add(time.Second)
 			order("c") // newer
 			w.drain()
@@ -86,6 +89,25 @@ func TestComputedOutlivesItsEvents(t *testing.T) {
 			w.wantComputed(`{"hour":1,"life":1}`)
 		})
 	}
+}
+
+// toldDays are the folded days that the last audit record of an operation tells.
+func (w *world) toldDays(id string) (days int) {
+	w.t.Helper()
+	for _, tp := range w.partitions([]string{w.model.AuditTopic}) {
+		for _, r := range w.log.Records(tp) {
+			var e struct {
+				Removed struct {
+					Days int `json:"folded_days"`
+				}
+			}
+			w.must(json.Unmarshal(r.Value, &e))
+			if string(r.Key) == id {
+				days = e.Removed.Days
+			}
+		}
+	}
+	return days
 }
 
 // wantComputed compares the computed attributes of crm:1; "" where it has no profile.

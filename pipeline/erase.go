@@ -116,6 +116,7 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 		op.row.Fragments += uint64(e.removed.fragments)
 		op.row.Events += uint64(e.removed.events)
 		op.row.Links += uint64(e.removed.links)
+		op.row.Days += uint64(e.removed.days)
 	}
 	sh.tellCount(op.Class, graphErased, cluster, len(people), op.why)
 	return rest, nil
