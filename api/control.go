@@ -91,7 +91,7 @@ func (h *handler) postControl(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if dry {
-		h.dryRun(w, r, record)
+		h.reading(func(w http.ResponseWriter, r *http.Request) { h.dryRun(w, r, record) })(w, r)
 		return
 	}
 	if err := h.backend.Control(r.Context(), id, record); err != nil {

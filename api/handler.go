@@ -32,27 +32,28 @@ const (
 func newHandler(o Options, b Backend, log *slog.Logger) *handler {
 	h := &handler{backend: b, token: o.Token, log: log, exports: make(exports, maxExports)}
 	h.exact = map[string]http.HandlerFunc{
-		"/v1/profiles": h.profileByQuery,
-		provenancePath: h.provenanceByQuery,
-		"/v1/export":   h.export,
+		"/v1/profiles": h.reading(h.profileByQuery),
+		provenancePath: h.reading(h.provenanceByQuery),
+		"/v1/export":   h.reading(h.export),
 		"/v1/status":   bare(h.status),
 		"/v1/jobs":     bare(h.jobs),
-		graphPath:      h.graphByQuery,
-		explainPath:    h.explain,
-		topPath:        h.top,
+		graphPath:      h.reading(h.graphByQuery),
+		explainPath:    h.reading(h.explain),
+		topPath:        h.reading(h.top),
 		computedPath:   h.computed,
 		"/healthz":     h.health,
 		"/readyz":      h.ready,
 		"/metrics":     metricsHandler(b, log).ServeHTTP,
 	}
-	h.under = map[string]http.HandlerFunc{profilesPath: h.profileByPath,
-		provenancePath + "/": h.provenanceByPath,
-		graphPath + "/":      h.graphByPath,
+	h.under = map[string]http.HandlerFunc{profilesPath: h.reading(h.profileByPath),
+		provenancePath + "/": h.reading(h.provenanceByPath),
+		graphPath + "/":      h.reading(h.graphByPath),
 		controlPath + "/":    bare(h.controlByID)}
 	h.post = map[string]http.HandlerFunc{controlPath: h.postControl,
-		verifyPath: bare(h.postVerify),
-		backupPath: bare(h.postBackup), simulatePath: bare(h.simulate),
-		previewPath: bare(h.preview), computedPreviewPath: bare(h.previewComputed)}
+		verifyPath: h.reading(bare(h.postVerify)), backupPath: bare(h.postBackup),
+		simulatePath:        h.reading(bare(h.simulate)),
+		previewPath:         h.reading(bare(h.preview)),
+		computedPreviewPath: h.reading(bare(h.previewComputed))}
 	if o.Pprof {
 		h.under[pprofPath] = pprof.Index
 		h.exact[pprofPath+"cmdline"] = pprof.Cmdline
@@ -68,6 +69,18 @@ func bare(route http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "" {
 			writeError(w, http.StatusBadRequest, "this path takes no parameters")
+			return
+		}
+		route(w, r)
+	}
+}
+
+// reading serves a path that tells of people, once the store may be read.
+func (h *handler) reading(route http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h.backend.Readable(); err != nil {
+			w.Header().Set("Retry-After", "1")
+			writeError(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
 		route(w, r)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -138,6 +139,41 @@ func TestReadiness(t *testing.T) {
 	}
 	if _, body := w.get("/v1/status"); !strings.Contains(body, `"ready":false,"reason":"the pipe`) {
 		t.Errorf("status: %s", body)
+	}
+}
+
+// TestUnreadable: what tells of people waits until the store is known to hold nobody who was
+// erased; what runs the daemon is told.
+func TestUnreadable(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	w.unreadable = errors.New("the daemon is starting")
+	erase := `{"op":"erase","identities":["crm:1"]}`
+	for _, asked := range []struct{ path, body string }{
+		{"/v1/profiles?identity=crm:1", ""}, {"/v1/profiles/crm/1", ""}, {"/v1/export", ""},
+		{"/v1/provenance?identity=crm:1", ""}, {"/v1/provenance/crm/1", ""},
+		{"/v1/graph?identity=crm:1", ""}, {"/v1/graph/crm/1", ""}, {"/v1/graph/top", ""},
+		{"/v1/graph/explain?from=crm:1&to=email:ann@example.org", ""},
+		{"/v1/control?dry_run=true", erase}, {"/v1/verify", `{"identities":["crm:1"]}`},
+		{"/v1/policies/preview", `{}`}, {"/v1/computed/preview", `{}`},
+		{"/v1/graph/simulate", `{}`},
+	} {
+		code, body := w.get(asked.path)
+		if asked.body != "" {
+			code, body = w.postTo(asked.path, Options{}, asked.body)
+		}
+		if code != 503 || !strings.Contains(body, "the daemon is starting") {
+			t.Errorf("%s: %d %s", asked.path, code, body)
+		}
+	}
+	for _, path := range []string{"/v1/status", "/v1/jobs", "/healthz", "/readyz", "/metrics",
+		"/v1/computed"} {
+		if code, body := w.get(path); code != 200 {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+	if code, body := w.post(Options{}, erase); code != 202 {
+		t.Errorf("a control record: %d %s", code, body)
 	}
 }
 

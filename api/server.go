@@ -15,12 +15,14 @@ import (
 
 // Backend is what a server answers from. Every field is required.
 type Backend struct {
-	Lookup  *pipeline.Lookup
-	Stats   *pipeline.Stats
-	Store   *store.Store
-	Ready   func() error // why the daemon is not ready; nil when it is
-	Version string
-	Model   *pipeline.Model
+	Lookup *pipeline.Lookup
+	Stats  *pipeline.Stats
+	Store  *store.Store
+	Ready  func() error // why the daemon is not ready; nil when it is
+	// Readable tells why what is known of people cannot be read yet; nil when it can.
+	Readable func() error
+	Version  string
+	Model    *pipeline.Model
 	// Control writes a control record to the control topic, acknowledged by Kafka.
 	Control func(ctx context.Context, id string, record []byte) error
 	// Backup makes a backup of a name. The errors are those of [pipeline.Pipeline.Backup].

@@ -72,14 +72,15 @@ func model(t *testing.T) *pipeline.Model {
 
 // world is a backend whose shard is worked by hand.
 type world struct {
-	t       *testing.T
-	backend Backend
-	shard   *pipeline.Shard
-	decoder *pipeline.Decoder
-	next    map[string]int64 // offsets by topic
-	now     time.Time
-	log     strings.Builder
-	broken  error // why it is not ready
+	t          *testing.T
+	backend    Backend
+	shard      *pipeline.Shard
+	decoder    *pipeline.Decoder
+	next       map[string]int64 // offsets by topic
+	now        time.Time
+	log        strings.Builder
+	broken     error // why it is not ready
+	unreadable error // what the store holds is not shown yet
 
 	controlled []string // ids of control records that were written
 }
@@ -108,7 +109,8 @@ func newWorld(t *testing.T) *world {
 	w.backend = Backend{Control: control, Backup: w.backUp,
 		BackupPath: func(name string) string { return "/data/backups/" + name },
 		Lookup:     pipeline.NewLookup(m, s), Stats: shard.Stats(),
-		Store: s, Ready: func() error { return w.broken }, Version: "1.2.3", Model: m}
+		Store: s, Ready: func() error { return w.broken },
+		Readable: func() error { return w.unreadable }, Version: "1.2.3", Model: m}
 	return w
 }
 

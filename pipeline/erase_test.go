@@ -233,14 +233,28 @@ func TestEraseRestored(t *testing.T) {
 	w = backup
 	w.open()
 	defer func() { w.close() }()
+	gone := []profile.Identity{parseIdentity(t, "crm:annsnumber"),
+		parseIdentity(t, "email:ann@example.org"), parseIdentity(t, "cookie:cookie-of-ann")}
+	w.noTrace(gone, "outbox") // before anything is consumed; the ends of assignments wait
+	lookup := pipeline.NewLookup(w.model, w.store)
+	for _, id := range gone {
+		a, err := lookup.Find(pipeline.Query{Class: "profile", Namespace: id.Namespace,
+			Value: id.Value})
+		if w.must(err); a != nil {
+			t.Errorf("%s is shown: %s", id, a.JSON(false))
+		}
+	}
+	w.emitted("profiles")
 	w.work(rnd, true)
 	w.drain()
 	w.work(rnd, true)
 	if held := w.held(); len(held) != 0 {
 		t.Errorf("erased data is back: %v", held)
 	}
-	w.noTrace([]profile.Identity{parseIdentity(t, "crm:annsnumber"),
-		parseIdentity(t, "email:ann@example.org"), parseIdentity(t, "cookie:cookie-of-ann")})
+	w.noTrace(gone)
+	if put := w.emitted("profiles"); strings.Contains(put, "attributes") {
+		t.Errorf("put out of somebody who was erased: %s", put)
+	}
 }
 
 // TestRebuildKeepsLifts: what was lifted, and came back by a replay, is there after a rebuild too.

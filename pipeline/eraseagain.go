@@ -11,6 +11,9 @@ import (
 	"selfsame/store"
 )
 
+// erasedJobs begins the ids of the jobs that look for who was erased.
+const erasedJobs = "erased-elsewhere/"
+
 // recallErased turns away again what was erased, and has it looked for in a store that holds
 // something.
 func (sh *Shard) recallErased(op *recalledOp) error {
@@ -31,7 +34,7 @@ func (sh *Shard) recallErased(op *recalledOp) error {
 		sh.recalled.force[hash] = sh.erasures.changed[hash]
 	}
 	sh.erasures.all = true
-	id := "erased-elsewhere/" + e.Class
+	id := erasedJobs + e.Class
 	running := slices.ContainsFunc(sh.jobs, func(job *store.Job) bool { return job.ID == id })
 	if sh.store.Empty() || running || sh.model.Entity(e.Class) == nil {
 		return nil

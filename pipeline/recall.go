@@ -102,7 +102,7 @@ func (p *Publisher) recall(ctx context.Context) error {
 	if err := p.shard.recallLifted(uint64(p.incarnation)); err != nil {
 		return err
 	}
-	return p.takeLifted(ctx)
+	return p.takeGone(ctx)
 }
 
 // recall takes up what the audit topic tells, in the order of the control topic. What this store

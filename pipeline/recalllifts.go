@@ -93,14 +93,18 @@ func (sh *Shard) liftedOf(op *recalledOp) []liftedArgs {
 	return all
 }
 
-// takeLifted works on these jobs until none is left.
-func (p *Publisher) takeLifted(ctx context.Context) error {
+// takeGone works on these jobs, and on those that look for who was erased, until none is left: what
+// a store that is older than an erasure still holds is not to be seen or put out any more.
+func (p *Publisher) takeGone(ctx context.Context) error {
 	sh := p.shard
-	mine := func(job *store.Job) bool { return strings.HasPrefix(job.ID, liftedJobs) }
+	mine := func(job *store.Job) bool {
+		return strings.HasPrefix(job.ID, liftedJobs) || strings.HasPrefix(job.ID, erasedJobs)
+	}
 	if !slices.ContainsFunc(sh.jobs, mine) {
 		return nil
 	}
-	p.o.Log.Info("looking for what was deleted and lifted since, before the input is consumed")
+	p.o.Log.Info("looking for what was erased, or deleted and lifted, since the copy was made, " +
+		"before anything is shown or consumed")
 	for slices.ContainsFunc(sh.jobs, mine) {
 		if err := ctx.Err(); err != nil {
 			return err

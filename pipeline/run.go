@@ -44,6 +44,7 @@ type Pipeline struct {
 	errands chan func()   // done by the applier between two commits
 	ready   sync.Once
 	readyC  chan struct{}
+	opened  chan struct{} // closed when the publisher is open
 
 	backingUp sync.Mutex // held while a backup is made
 }
@@ -58,6 +59,7 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 		// take some 5 KiB each.
 		inputs:  make(chan Chunk, 16),
 		applied: make(chan struct{}), readyC: make(chan struct{}),
+		opened:  make(chan struct{}),
 		errands: make(chan func()),
 	}
 }
@@ -65,6 +67,10 @@ func NewPipeline(shard *Shard, publisher *Publisher, source Source, log *slog.Lo
 // Ready is closed once the pipeline has claimed its session, and has found every input topic and
 // begun to read it.
 func (p *Pipeline) Ready() <-chan struct{} { return p.readyC }
+
+// Opened is closed once the store agrees with what was published from it: what another life of it
+// had erased, or deleted and lifted, is gone. Before that it can show people who are to be no more.
+func (p *Pipeline) Opened() <-chan struct{} { return p.opened }
 
 // Run runs until ctx ends, then stops in order and returns nil; or until something fails that
 // waiting cannot mend, which it returns.
@@ -74,6 +80,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		group.Stop()
 		return errors.Join(err, group.Wait())
 	}
+	close(p.opened)
 	p.startReading(group)
 	group.Go("applier", func(context.Context) error { return p.apply() })
 	group.Go("publisher", func(context.Context) error { return p.publish(group.Hard()) })

@@ -259,7 +259,7 @@ func (d *daemon) openShard(ctx context.Context) (*pipeline.Shard, error) {
 func (d *daemon) openAPI(shard *pipeline.Shard) error {
 	backend := api.Backend{
 		Lookup: pipeline.NewLookup(d.model, d.store), Stats: shard.Stats(), Store: d.store,
-		Ready: d.ready, Version: version, Model: d.model, Control: d.control,
+		Ready: d.ready, Readable: d.readable, Version: version, Model: d.model, Control: d.control,
 		Backup: d.backUp, BackupPath: d.backupPath,
 	}
 	d.api = api.New(d.cfg.HTTPOptions(), backend, d.log)
@@ -287,6 +287,18 @@ func (d *daemon) ready() error {
 		return nil
 	default:
 		return errors.New("the pipeline has not found and begun to read every input topic yet")
+	}
+}
+
+// readable tells why what the store holds is not shown yet, nil when it is: a store that was
+// restored can hold people who have been erased since.
+func (d *daemon) readable() error {
+	select {
+	case <-d.pipeline.Opened():
+		return nil
+	default:
+		return errors.New("the daemon is starting, and does not know yet whether its store holds " +
+			"somebody who has been erased since it was copied: try again")
 	}
 }
 
