@@ -39,7 +39,8 @@ type controlStatus struct {
 	Class   string         `json:"class,omitempty"`
 	Time    time.Time      `json:"time"`
 	Removed controlRemoved `json:"removed"`
-	Job     string         `json:"job,omitempty"` // that goes on with it
+	Classes []controlClass `json:"classes,omitempty"` // of one that acted in several
+	Job     string         `json:"job,omitempty"`     // that goes on with it
 	Cause   controlCause   `json:"cause"`
 }
 
@@ -60,6 +61,13 @@ type controlRemoved struct {
 	Events    uint64 `json:"events"`
 	Links     uint64 `json:"links"`
 	Days      uint64 `json:"folded_days,omitempty"` // of expired events, in lifetime attributes
+}
+
+// controlClass is what a control record does in one of several classes.
+type controlClass struct {
+	Class      string         `json:"class"`
+	Identities []string       `json:"identities,omitempty"` // of a dry run
+	Removed    controlRemoved `json:"removed"`
 }
 
 type controlCause struct {
@@ -119,9 +127,10 @@ func dryRunAsked(r *http.Request) (bool, error) {
 // dryRunAnswer is the body of POST /v1/control?dry_run=true.
 type dryRunAnswer struct {
 	Op         pipeline.ControlOp `json:"op"`
-	Class      string             `json:"class"`
+	Class      string             `json:"class,omitempty"`
 	Identities []string           `json:"identities"` // that it would act on
 	Removed    controlRemoved     `json:"removed"`
+	Classes    []controlClass     `json:"classes,omitempty"` // of one that would act in several
 }
 
 // dryRun tells what a control record would remove. Nothing is written.
@@ -137,13 +146,23 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request, record []byte) 
 		h.log.Error("trying a control record", "error", err)
 		writeError(w, http.StatusInternalServerError, "reading failed; the daemon's log says why")
 	default:
-		answer := dryRunAnswer{Op: found.Op, Class: found.Class, Identities: []string{},
-			Removed: controlRemoved{found.Fragments, found.Events, found.Links, found.Days}}
-		for _, id := range found.Identities {
-			answer.Identities = append(answer.Identities, id.String())
+		whole := dryRunOf(found)
+		answer := dryRunAnswer{Op: found.Op, Class: found.Class, Identities: whole.Identities,
+			Removed: whole.Removed}
+		for i := range found.Classes {
+			answer.Classes = append(answer.Classes, dryRunOf(&found.Classes[i]))
 		}
 		writeJSON(w, http.StatusOK, answer)
 	}
+}
+
+func dryRunOf(d *pipeline.DryRun) controlClass {
+	c := controlClass{Class: d.Class, Identities: []string{},
+		Removed: controlRemoved{d.Fragments, d.Events, d.Links, d.Days}}
+	for _, id := range d.Identities {
+		c.Identities = append(c.Identities, id.String())
+	}
+	return c
 }
 
 // takeTime lets an answer take longer than others may.
@@ -235,10 +254,15 @@ func causeOf(p profile.Position) controlCause {
 }
 
 func statusOf(id string, row *store.Applied) controlStatus {
-	return controlStatus{ID: id, Outcome: controlApplied, Op: row.Op, Class: row.Class,
+	s := controlStatus{ID: id, Outcome: controlApplied, Op: row.Op, Class: row.Class,
 		Time:    time.Unix(0, row.Time).UTC(),
 		Removed: controlRemoved{row.Fragments, row.Events, row.Links, row.Days}, Job: row.Job,
 		Cause: causeOf(row.Cause)}
+	for _, p := range row.Parts {
+		s.Classes = append(s.Classes, controlClass{Class: p.Class,
+			Removed: controlRemoved{p.Fragments, p.Events, p.Links, p.Days}})
+	}
+	return s
 }
 
 // jobStatus is one job of GET /v1/jobs.

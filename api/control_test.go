@@ -175,6 +175,20 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestControlClasses: of an operation in several classes it is told what it did in each.
+func TestControlClasses(t *testing.T) {
+	body, err := json.Marshal(statusOf("a", &store.Applied{Op: "erase", Events: 5, Links: 1,
+		Parts: []store.AppliedPart{{Class: "profile", Events: 2, Links: 1},
+			{Class: "account", Events: 3}}}))
+	want := `"op":"erase","time":"1970-01-01T00:00:00Z",` +
+		`"removed":{"fragments":0,"events":5,"links":1},"classes":[` +
+		`{"class":"profile","removed":{"fragments":0,"events":2,"links":1}},` +
+		`{"class":"account","removed":{"fragments":0,"events":3,"links":0}}],"cause"`
+	if err != nil || !strings.Contains(string(body), want) {
+		t.Errorf("%s, %v, want %s", body, err, want)
+	}
+}
+
 // TestControlFoldedDays: what became of a record tells of folded days where some were removed.
 func TestControlFoldedDays(t *testing.T) {
 	for days, want := range map[uint64]string{

@@ -15,7 +15,7 @@ const verifyPath = "/v1/verify"
 
 // verifyOrder is the body of POST /v1/verify.
 type verifyOrder struct {
-	Class      string   `json:"class,omitempty"` // "": DefaultClass
+	Class      string   `json:"class,omitempty"` // whose normalisation; "": that of each class
 	Identities []string `json:"identities"`      // NAMESPACE:VALUE
 }
 
@@ -44,9 +44,6 @@ func (h *handler) postVerify(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest,
 			`the body is not a JSON object such as {"identities":["email:ann@example.org"]}`)
 		return
-	}
-	if order.Class == "" {
-		order.Class = DefaultClass
 	}
 	h.takeTime(w)
 	traces, err := h.backend.Lookup.Verify(r.Context(), order.Class, order.Identities)

@@ -31,6 +31,7 @@ type auditEntry struct {
 	Hashes     []string        `json:"hashes,omitempty"`     // likewise, of those that were erased
 	Suppress   bool            `json:"suppress,omitempty"`
 	Removed    *auditRemoved   `json:"removed,omitempty"`
+	Classes    []auditClass    `json:"classes,omitempty"` // of one that acted in several
 	Job        string          `json:"job,omitempty"`
 	Note       string          `json:"note,omitempty"`
 
@@ -91,6 +92,13 @@ func auditOf(id, outcome string, row *store.Applied) *auditEntry {
 	if form := controlForms()[ControlOp(row.Op)]; form.removes {
 		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links, row.Days}
 	}
+	for _, p := range row.Parts {
+		part := auditClass{Class: p.Class}
+		if e.Removed != nil {
+			part.Removed = &auditRemoved{p.Fragments, p.Events, p.Links, p.Days}
+		}
+		e.Classes = append(e.Classes, part)
+	}
 	return e
 }
 
@@ -106,10 +114,20 @@ func (sh *Shard) auditOperation(op *operation) {
 		e.From, e.Until = op.From, op.Until
 	}
 	e.Cut, e.Hashes, e.Suppress = auditCut(op.cut), hexOf(op.hashes), op.Suppress
-	for _, id := range op.affected {
-		e.Identities = append(e.Identities, auditIdentity(id))
+	e.Identities = auditIdentities(op.affected)
+	for i, part := range op.parts {
+		e.Classes[i].Identities = auditIdentities(part.affected)
+		e.Classes[i].Hashes = hexOf(part.hashes)
 	}
 	sh.audit(e)
+}
+
+func auditIdentities(ids []profile.Identity) []auditIdentity {
+	var all []auditIdentity
+	for _, id := range ids {
+		all = append(all, auditIdentity(id))
+	}
+	return all
 }
 
 // auditRefused says that a control record was refused. Without an id nobody can look for it there;

@@ -56,7 +56,8 @@ type Control struct {
 	// ID makes the operation idempotent: of several records of one id, the first counts.
 	ID string    `json:"id"`
 	Op ControlOp `json:"op"`
-	// Class is the entity class; "profile" where absent.
+	// Class is the entity class. Absent, it is "profile"; erase and lift_delete then act in every
+	// class whose namespaces have that of the identity.
 	Class string `json:"class,omitempty"`
 	// Identities are NAMESPACE:VALUE, as many as the operation wants, normalised as in records.
 	Identities []string `json:"identities,omitempty"`
@@ -93,6 +94,9 @@ type controlInput struct {
 	Control
 	ids     []profile.Identity
 	dataset *Dataset
+	// places are where an operation acts that acts in several classes: then it has no Class, and no
+	// ids.
+	places []personKey
 }
 
 // CheckControl reports what is wrong with a control record, nil where nothing is: what the daemon
@@ -187,6 +191,7 @@ type controlForm struct {
 	from, span bool // From may be given, as a place or as a time
 	suppress   bool // may be given
 	removes    bool // counts what it removes
+	everywhere bool // acts in every class that has the namespace, where none is named
 }
 
 func controlForms() map[ControlOp]controlForm {
@@ -200,8 +205,8 @@ func controlForms() map[ControlOp]controlForm {
 		ControlDeleteFragment: {identities: 1, dataset: true, removes: true},
 		ControlDeleteEvents:   {identities: 1, dataset: true, span: true, removes: true},
 		ControlDeleteDataset:  {dataset: true, removes: true},
-		ControlErase:          {identities: 1, suppress: true, removes: true},
-		ControlLiftDelete:     {identities: 1},
+		ControlErase:          {identities: 1, suppress: true, removes: true, everywhere: true},
+		ControlLiftDelete:     {identities: 1, everywhere: true},
 		ControlRemerge:        {all: true},
 		ControlPauseDataset:   {dataset: true},
 		ControlResumeDataset:  {dataset: true, from: true},
@@ -246,6 +251,9 @@ func (c *controlInput) bind(m *Model) *Rejection {
 func (c *controlInput) bindNames(m *Model, form controlForm) *Rejection {
 	if ds := m.Dataset(c.Dataset); c.Class == "" && ds != nil && form.dataset {
 		c.Class = ds.Entity
+	}
+	if c.Class == "" && form.everywhere {
+		return c.bindEverywhere(m)
 	}
 	if c.Class == "" {
 		c.Class = "profile"

@@ -48,7 +48,7 @@ func (sh *Shard) consumedOf(ds *Dataset) store.Cut {
 // cutOf is the cut of a deletion: how far the input is consumed now, or was when the deletion was
 // applied before the input was consumed again.
 func (sh *Shard) cutOf(op *operation) store.Cut {
-	r := sh.recalled.ops[op.ID]
+	r := sh.recalled.ops[opKey{op.ID, op.Class}]
 	if r != nil && ControlOp(r.entry.Op) == op.Op && r.entry.Dataset == op.Dataset {
 		return r.cut
 	}

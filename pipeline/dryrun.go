@@ -13,12 +13,15 @@ import (
 // DryRun is what a control record would remove if it were applied now.
 type DryRun struct {
 	Op         ControlOp
-	Class      string
-	Identities []profile.Identity // that it would act on
+	Class      string             // "": Classes are set
+	Identities []profile.Identity // that it would act on, each once
 	Fragments  uint64
 	Events     uint64
 	Links      uint64 // removed, or voided
 	Days       uint64 // of expired events that computed attributes have folded
+
+	// Classes are of one that would act in several: what it would do in each.
+	Classes []DryRun
 }
 
 // DryRun finds out what a control record that removes something, or lifts a deletion, would do, on
@@ -81,13 +84,25 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DryRun{Op: c.Op, Class: c.Class, Identities: slices.Clone(op.affected),
-		Fragments: row.Fragments, Events: row.Events, Links: row.Links,
-		Days: row.Days}
-	if c.Op == ControlErase || c.Op == ControlLiftDelete {
-		d.Identities = op.members
+	d := &DryRun{Op: op.Op, Class: op.Class, Identities: op.meant(),
+		Fragments: row.Fragments, Events: row.Events, Links: row.Links, Days: row.Days}
+	for i, p := range row.Parts {
+		part := DryRun{Op: op.Op, Class: p.Class, Identities: op.parts[i].meant(),
+			Fragments: p.Fragments, Events: p.Events, Links: p.Links, Days: p.Days}
+		d.Classes = append(d.Classes, part)
+		d.Identities = append(d.Identities, part.Identities...)
 	}
+	slices.SortFunc(d.Identities, profile.Identity.Compare)
+	d.Identities = slices.Compact(d.Identities)
 	return d, nil
+}
+
+// meant lists whom an operation acts on in one class.
+func (op *operation) meant() []profile.Identity {
+	if op.Op == ControlErase || op.Op == ControlLiftDelete {
+		return slices.Clone(op.members)
+	}
+	return slices.Clone(op.affected)
 }
 
 // dryShard is a shard over a snapshot that nothing is ever written of.

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -14,19 +13,6 @@ import (
 // were erased: how many, not which.
 const graphErased = "erased"
 
-// eraseArgs are the arguments of an erasure that goes on in the background.
-type eraseArgs struct {
-	Class      string   `json:"class"`
-	Identities []string `json:"identities"`
-	// Scan has all identities of the class looked at, for those whose hash says that they were
-	// erased: what another store had erased, and told.
-	Scan bool `json:"scan,omitempty"`
-	// Suppress has newer data removed too.
-	Suppress bool `json:"suppress,omitempty"`
-	// Lifted has all identities looked at for what another store had deleted, and lifted.
-	Lifted []liftedArgs `json:"lifted,omitempty"`
-}
-
 // reach is the stamp below which an erasure removes what is stored: with suppress, everything.
 func reach(floor profile.Stamp, suppress bool) profile.Stamp {
 	if suppress {
@@ -35,9 +21,29 @@ func reach(floor profile.Stamp, suppress bool) profile.Stamp {
 	return floor
 }
 
-// erase removes all identities of a cluster with everything that is stored of them, and keeps their
-// hashes, which turn away what is not newer. What is beyond a limit goes in the background.
+// erase removes all identities of a cluster, or of a cluster in each of several classes, with
+// everything that is stored of them, and keeps their hashes, which turn away what is not newer.
+// What is beyond a limit goes in the background.
 func (sh *Shard) erase(op *operation) error {
+	if err := sh.inPlaces(op, sh.eraseCluster); err != nil {
+		return err
+	}
+	args := eraseArgs{Class: op.Class, Identities: op.rest, Suppress: op.Suppress}
+	left := len(op.rest) > 0
+	for _, part := range op.parts {
+		if len(part.rest) > 0 {
+			args.Parts = append(args.Parts, erasePart{part.Class, part.rest})
+			left = true
+		}
+	}
+	if !left {
+		return nil
+	}
+	return sh.startJob(op, jobErase, args)
+}
+
+// eraseCluster erases in one class.
+func (sh *Shard) eraseCluster(op *operation) error {
 	members, err := sh.toErase(op)
 	if err != nil {
 		return err
@@ -61,12 +67,8 @@ func (sh *Shard) erase(op *operation) error {
 		op.hashes = r.hashes
 	}
 	op.affected, op.members = nil, members
-	rest, err := sh.eraseAll(op, people)
-	if err != nil || len(rest) == 0 {
-		return err
-	}
-	return sh.startJob(op, jobErase, eraseArgs{Class: op.Class, Identities: rest,
-		Suppress: op.Suppress})
+	op.rest, err = sh.eraseAll(op, people)
+	return err
 }
 
 // toErase lists the identities that an erasure acts on: those of the cluster. Where it is applied
@@ -410,57 +412,4 @@ func (sh *Shard) forget(p *person, why cause) error {
 	p.known, p.row = false, store.Identity{}
 	p.near, p.nearby = nil, false
 	return nil
-}
-
-// stepErase goes on with an erasure.
-func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool, err error) {
-	if sh.model.Entity(args.Class) == nil {
-		return true, nil
-	}
-	why, err := sh.causeOf(job)
-	if err != nil {
-		return false, err
-	}
-	if len(args.Lifted) > 0 {
-		return sh.stepLifted(job, args, limit)
-	}
-	if args.Scan {
-		return sh.stepEraseScan(job, args, limit)
-	}
-	at := 0
-	if len(job.Cursor) > 0 {
-		if err := json.Unmarshal(job.Cursor, &at); err != nil {
-			return false, err
-		}
-	}
-	for ; at < len(args.Identities) && limit > 0; at++ {
-		id, ok := profile.ParseIdentity(args.Identities[at])
-		if !ok {
-			return false, errJobIdentity
-		}
-		p, err := sh.state.person(args.Class, id)
-		if err != nil {
-			return false, err
-		}
-		if !p.known {
-			continue
-		}
-		floor := reach(profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64,
-			Pos: job.Cause}, args.Suppress)
-		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit}
-		ended, err := e.step()
-		if err != nil {
-			return false, err
-		}
-		job.Done += uint64(e.removed.sum())
-		if err := sh.addRemoved(job, e.removed); err != nil {
-			return false, err
-		}
-		if limit -= e.removed.sum(); !ended {
-			break
-		}
-	}
-	job.Total = max(job.Total, job.Done)
-	job.Cursor, err = json.Marshal(at)
-	return at == len(args.Identities), err
 }

@@ -54,6 +54,8 @@ type operation struct {
 	members  []profile.Identity // the same, where the audit topic must not tell all
 	cut      *store.Cut         // up to where it acts, of one that acts by position
 	hashes   []store.Hash       // whom it acted on where that must not be told
+	rest     []string           // identities of whom something is left, of an erasure
+	parts    []*operation       // that it consists of, of one that acted in several classes
 }
 
 // floor is the stamp below which lies everything that is not newer than the operation.
@@ -67,7 +69,7 @@ func (sh *Shard) perform(op *operation) error {
 	case ControlErase:
 		return sh.erase(op)
 	case ControlLiftDelete:
-		return sh.liftDelete(op)
+		return sh.inPlaces(op, sh.liftDelete)
 	}
 	for _, id := range op.ids {
 		if err := sh.meet(op.Class, id, op.why); err != nil {

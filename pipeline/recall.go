@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,12 +22,22 @@ import (
 // joined more, and at other positions. So it acts on what the audit topic lists, on nothing else:
 // the data of the others would come back otherwise, or data of somebody else would go.
 type recalled struct {
-	ops map[string]*recalledOp // by the id of the control record
+	ops map[opKey]*recalledOp
 	// floors are those that delete_events set and that are not lifted, by the id of the control
 	// record, until it is applied again: from then on the row tells, and can be lifted.
 	floors map[floorKey]map[string]store.EventFloor
 	force  map[store.Hash]*store.Erased // what erasures keep away in the end
 }
+
+// opKey names an operation by its control record, in one of the classes in which it acted.
+type opKey struct{ id, class string }
+
+func (k opKey) compare(other opKey) int {
+	return cmp.Or(cmp.Compare(k.id, other.id), cmp.Compare(k.class, other.class))
+}
+
+// inOrder lists the operations by name.
+func (r *recalled) inOrder() []opKey { return slices.SortedFunc(maps.Keys(r.ops), opKey.compare) }
 
 // recalledOp is an operation that was applied before the input is consumed again.
 type recalledOp struct {
@@ -42,8 +53,8 @@ type recalledOp struct {
 // list without the identity that the record names was made under other rules, or with another
 // id_key: it does not tell whom it means.
 func (sh *Shard) recalledAs(op *operation) *recalledOp {
-	r := sh.recalled.ops[op.ID]
-	if r == nil || ControlOp(r.entry.Op) != op.Op || r.entry.Class != op.Class ||
+	r := sh.recalled.ops[opKey{op.ID, op.Class}]
+	if r == nil || ControlOp(r.entry.Op) != op.Op ||
 		!slices.Contains(r.ids, op.ids[0]) &&
 			!slices.Contains(r.hashes, sh.hashOf(op.Class, op.ids[0])) {
 		return nil
@@ -87,7 +98,7 @@ func (p *Publisher) recall(ctx context.Context) error {
 				var e auditEntry
 				err := json.Unmarshal(records[i].Value, &e)
 				if err == nil && e.Outcome == auditApplied && e.Cause != nil {
-					told = append(told, e) // what is not ours says nothing
+					told = append(told, e.split()...) // what is not ours says nothing
 				}
 			}
 			return nil
@@ -121,7 +132,7 @@ func (sh *Shard) recall(told []auditEntry) error {
 		return cmp.Compare(a.Cause.Offset, b.Cause.Offset)
 	})
 	r := &sh.recalled
-	*r = recalled{ops: map[string]*recalledOp{}, floors: map[floorKey]map[string]store.EventFloor{},
+	*r = recalled{ops: map[opKey]*recalledOp{}, floors: map[floorKey]map[string]store.EventFloor{},
 		force: map[store.Hash]*store.Erased{}}
 	var topics []string
 	for i := range told {
@@ -135,15 +146,16 @@ func (sh *Shard) recall(told []auditEntry) error {
 	}
 	for i := range told {
 		// A life that applied it again told it again. The first was there when it happened.
-		if e := &told[i]; r.ops[e.ID] == nil {
-			r.ops[e.ID] = &recalledOp{entry: e, hashes: hashesOf(e.Hashes), cut: e.cut(),
+		key := opKey{told[i].ID, told[i].Class}
+		if e := &told[i]; r.ops[key] == nil {
+			r.ops[key] = &recalledOp{entry: e, hashes: hashesOf(e.Hashes), cut: e.cut(),
 				lifted: map[store.Hash]bool{}}
-			sh.recallEntry(r.ops[e.ID])
+			sh.recallEntry(r.ops[key])
 		}
 	}
-	for _, id := range sortedNames(r.ops) {
-		if r.ops[id].entry.Op == string(ControlErase) {
-			if err := sh.recallErased(r.ops[id]); err != nil {
+	for _, key := range r.inOrder() {
+		if r.ops[key].entry.Op == string(ControlErase) {
+			if err := sh.recallErased(r.ops[key]); err != nil {
 				return err
 			}
 		}

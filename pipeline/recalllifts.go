@@ -35,9 +35,9 @@ const liftedJobs = "lifted-elsewhere/"
 // again. incarnation is the life's.
 func (sh *Shard) recallLifted(incarnation uint64) error {
 	byClass := map[string][]liftedArgs{}
-	for _, id := range sortedNames(sh.recalled.ops) {
-		op := sh.recalled.ops[id]
-		known, err := sh.state.appliedOf(id)
+	for _, key := range sh.recalled.inOrder() {
+		op := sh.recalled.ops[key]
+		known, err := sh.state.appliedOf(key.id)
 		if err != nil {
 			return err
 		}

@@ -3,31 +3,55 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"selfsame/profile"
 	"selfsame/store"
 )
 
-// ParseIdentities reads identities of a class, NAMESPACE:VALUE, and normalises them. *QueryError
-// where one cannot be read.
+// ParseIdentities reads identities of a class, NAMESPACE:VALUE, and normalises them; without a
+// class as each class does that has the namespace, so that one of them can become several.
+// *QueryError where one cannot be read.
 func (m *Model) ParseIdentities(class string, texts []string) ([]profile.Identity, error) {
-	entity := m.Entity(class)
-	if entity == nil {
-		return nil, &QueryError{fmt.Sprintf("there is no entity class %q", class)}
+	entities, of := m.Entities, "any class"
+	if class != "" {
+		entity := m.Entity(class)
+		if entity == nil {
+			return nil, &QueryError{fmt.Sprintf("there is no entity class %q", class)}
+		}
+		entities, of = []*Entity{entity}, "class "+class
 	}
-	ids := make([]profile.Identity, len(texts))
+	var all []profile.Identity
 	for i, text := range texts {
 		given, ok := profile.ParseIdentity(text)
 		if !ok {
 			return nil, &QueryError{fmt.Sprintf("identity %d is not NAMESPACE:VALUE", i+1)}
 		}
-		if _, ok := entity.Rules.Namespace(given.Namespace); !ok {
-			return nil, &QueryError{fmt.Sprintf("class %s has no namespace %q", class,
-				given.Namespace)}
-		}
-		var err error
-		if ids[i], _, err = entity.Rules.Normalize(given.Namespace, given.Value); err != nil {
+		ids, err := normalised(entities, given)
+		if err != nil {
 			return nil, &QueryError{err.Error()}
+		}
+		if len(ids) == 0 {
+			return nil, &QueryError{fmt.Sprintf("there is no namespace %q in %s", given.Namespace,
+				of)}
+		}
+		all = append(all, ids...)
+	}
+	return all, nil
+}
+
+// normalised lists what an identity is in classes, each once.
+func normalised(entities []*Entity, given profile.Identity) (ids []profile.Identity, err error) {
+	for _, e := range entities {
+		if _, ok := e.Rules.Namespace(given.Namespace); !ok {
+			continue
+		}
+		id, _, err := e.Rules.Normalize(given.Namespace, given.Value)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
 	return ids, nil

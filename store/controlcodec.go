@@ -28,14 +28,32 @@ func encodeApplied(e *encoder, row *Applied) {
 	e.uint(row.Links)
 	e.uint(row.Days)
 	e.text(row.Job)
+	if len(row.Parts) == 0 {
+		return
+	}
+	e.grow()
+	e.count(len(row.Parts))
+	for i := range row.Parts {
+		p := &row.Parts[i]
+		e.text(p.Class)
+		for _, n := range [...]uint64{p.Fragments, p.Events, p.Links, p.Days} {
+			e.uint(n)
+		}
+	}
 }
 
 func (d *dictionary) decodeApplied(src []byte) (*Applied, error) {
-	r := d.decode(src)
+	r, parted := d.decodeUpTo(rowVersionGrown, src)
 	row := &Applied{Op: r.text(), Class: r.text(), Cause: r.position(), Time: r.int()}
 	row.Fragments, row.Events, row.Links = r.uint(), r.uint(), r.uint()
 	row.Days = r.uint()
 	row.Job = r.text()
+	if parted {
+		for range r.count() {
+			row.Parts = append(row.Parts, AppliedPart{Class: r.text(), Fragments: r.uint(),
+				Events: r.uint(), Links: r.uint(), Days: r.uint()})
+		}
+	}
 	return row, r.done()
 }
 

@@ -106,6 +106,17 @@ type Applied struct {
 	Links     uint64           // voided
 	Days      uint64           // of expired events that computed attributes had folded, removed
 	Job       string           // that goes on with it, "" where it is done
+	// Parts are of one that acted in several classes: then Class is "", and the counts are sums.
+	Parts []AppliedPart
+}
+
+// AppliedPart is what an operation did in one of several classes.
+type AppliedPart struct {
+	Class     string
+	Fragments uint64 // removed
+	Events    uint64 // removed
+	Links     uint64 // voided
+	Days      uint64 // of expired events that computed attributes had folded, removed
 }
 
 // JobState says how far a job is.

@@ -74,11 +74,15 @@ func controlCommand(op pipeline.ControlOp, use string, identities int,
 		c.Aliases = []string{name} // as in the record
 	}
 	f.add(c)
-	class := api.DefaultClass
-	if op == pipeline.ControlDeleteDataset {
-		class = "" // that of the dataset
+	switch op {
+	case pipeline.ControlDeleteDataset:
+		c.Flags().StringVar(&f.record.Class, "class", "", "entity class (default: the dataset's)")
+	case pipeline.ControlErase, pipeline.ControlLiftDelete:
+		c.Flags().StringVar(&f.record.Class, "class", "",
+			"entity class (default: every one that has the namespace)")
+	default:
+		c.Flags().StringVar(&f.record.Class, "class", api.DefaultClass, "entity class")
 	}
-	c.Flags().StringVar(&f.record.Class, "class", class, "entity class")
 	if pipeline.HasDryRun(op) {
 		c.Flags().BoolVar(&f.dryRun, "dry-run", false,
 			"ask the running daemon what it would remove, and send nothing")

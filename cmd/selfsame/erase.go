@@ -51,7 +51,8 @@ topics hold goes with their retention: see docs/deletes.md.`,
 	}
 	configFlag(c, &path)
 	addressFlag(c, &address)
-	c.Flags().StringVar(&class, "class", api.DefaultClass, "entity class")
+	c.Flags().StringVar(&class, "class", "",
+		"entity class whose normalisation counts (default: that of each that has the namespace)")
 	return c
 }
 
