@@ -70,8 +70,7 @@ func (c *UnionChange) Err() error {
 	var lost []string // fields that may have gone with their dataset
 	for _, change := range c.Changes {
 		switch {
-		case change.Additive:
-		case len(c.Emptied) > 0 && len(c.Gone) == 0 && change.Kind == schemas.ChangeRemoved:
+		case c.Accepts(&change):
 		case len(c.Gone) > 0 && change.Kind == schemas.ChangeRemoved:
 			lost = append(lost, change.Path)
 		default:
@@ -90,6 +89,13 @@ func (c *UnionChange) Err() error {
 	}
 	return fmt.Errorf("the union schema of class %s cannot change like this:\n%w", c.Class,
 		errors.Join(errs...))
+}
+
+// Accepts reports whether data kept under the old union can live with one of the changes: it adds
+// something, or takes away what only a dataset had of which nothing is left.
+func (c *UnionChange) Accepts(change *schemas.Change) bool {
+	return change.Additive ||
+		len(c.Emptied) > 0 && len(c.Gone) == 0 && change.Kind == schemas.ChangeRemoved
 }
 
 func (c *UnionChange) goneError(lost []string) error {

@@ -172,6 +172,36 @@ func TestSchemaOfConfigurations(t *testing.T) {
 	d.remember(more)
 	d.fails(exitSchema, gone, "schema", "check", "-c", cfg, "--against-store")
 	d.must("schema", "check", "-c", retired, "--against-store")
+
+	d.empty(more, "loyalty")
+	got := d.printed("schema", "check", "-c", cfg, "--against-store")
+	got = strings.Join(strings.Fields(got), " ")
+	for _, want := range []string{
+		"card removed string full accepts points removed int full accepts",
+		"delete_dataset has left nothing of it: dataset loyalty compatibility: full, additive"} {
+		if !strings.Contains(got, want) || strings.Contains(got, "refuses") {
+			t.Errorf("printed %s\nwant %s", got, want)
+		}
+	}
+}
+
+// empty has the store of a configuration hold nothing more of what a dataset said.
+func (d *desk) empty(path, dataset string) {
+	d.t.Helper()
+	cfg, err := config.Load(path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	s, err := store.Open(storeDir(cfg), store.Options{CacheBytes: 8 << 20, MemtableBytes: 1 << 20})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	err = s.Intern(dataset)
+	b := s.NewBatch()
+	b.SetCut(dataset, &store.DatasetCut{Done: true})
+	if err = errors.Join(err, s.Commit(b, true), s.Close()); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // remember makes a store that was used with a configuration.

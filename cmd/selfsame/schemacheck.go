@@ -27,7 +27,9 @@ var requirements = []string{"additive", "backward", "forward", "full"}
 type comparison struct {
 	title    string
 	changes  []schemas.Change
-	additive error // why it is not; nil where it is
+	accepts  func(*schemas.Change) bool // whether the daemon does
+	emptied  []string                   // datasets that are gone, with all that they said
+	additive error                      // why it is not; nil where it is
 }
 
 // schemaCheck is what schema check was called with.
@@ -160,9 +162,12 @@ func comparisonsOf(changes []pipeline.UnionChange) []comparison {
 	var all []comparison
 	for i := range changes {
 		c := comparison{title: "class " + changes[i].Class, changes: changes[i].Changes,
-			additive: changes[i].Err()}
-		if changes[i].Old == nil {
+			accepts: changes[i].Accepts, emptied: changes[i].Emptied, additive: changes[i].Err()}
+		switch {
+		case changes[i].Old == nil:
 			c.title += " is new"
+		case changes[i].New == nil:
+			c.title += " is gone"
 		}
 		all = append(all, c)
 	}
@@ -235,7 +240,9 @@ func compareSchemas(old, next string) ([]comparison, error) {
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	return []comparison{{title: next, changes: changes, additive: schemas.Refused(changes)}}, nil
+	accepts := func(change *schemas.Change) bool { return change.Additive }
+	return []comparison{{title: next, changes: changes, accepts: accepts,
+		additive: schemas.Refused(changes)}}, nil
 }
 
 // judge prints what changed and returns errIncompatible where it is not as required.
@@ -262,7 +269,7 @@ func (c *comparison) print(w io.Writer) error {
 	}
 	for _, one := range c.changes {
 		daemon := "refuses"
-		if one.Additive {
+		if c.accepts(&one) {
 			daemon = "accepts"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", one.Path, one.Kind, one.Was, one.Is,
@@ -270,6 +277,10 @@ func (c *comparison) print(w io.Writer) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if len(c.emptied) > 0 {
+		fmt.Fprintf(w, "taken out, and delete_dataset has left nothing of it: dataset %s\n",
+			strings.Join(c.emptied, ", "))
 	}
 	additive := "additive"
 	if c.additive != nil {
