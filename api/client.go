@@ -177,6 +177,8 @@ type ExportQuery struct {
 	Policy string // "": the default policy of the class
 	Format string // "ndjson", or "avro" for an object container file; "": ndjson
 	Codec  string // of avro: "null" or "deflate"; "": null
+	// Incomplete asks for the profiles that there are, where not all have been decided yet.
+	Incomplete bool
 }
 
 // Export writes all current profiles of one committed state to w and returns how many they are.
@@ -189,6 +191,9 @@ func (c *Client) Export(ctx context.Context, q ExportQuery, w io.Writer) (profil
 		if value != "" {
 			values.Set(name, value)
 		}
+	}
+	if q.Incomplete {
+		values.Set("incomplete", strconv.FormatBool(true))
 	}
 	response, err := c.ask(ctx, c.long, "/v1/export?"+values.Encode())
 	if err != nil {

@@ -58,9 +58,13 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 	}
 	export, err := h.backend.Lookup.Export(q)
 	var wrong *pipeline.QueryError
+	var undecided *pipeline.UndecidedError
 	switch {
 	case errors.As(err, &wrong):
 		writeError(w, http.StatusBadRequest, wrong.Problem)
+	case errors.As(err, &undecided):
+		writeError(w, http.StatusConflict, err.Error()+"; wait for that, or ask with "+
+			"incomplete=true (export --incomplete) for those that are")
 	case err != nil:
 		h.log.Error("preparing an export", "error", err)
 		writeError(w, http.StatusInternalServerError, "exporting failed; the daemon's log says why")
@@ -92,7 +96,13 @@ func readExportQuery(raw string) (pipeline.ExportQuery, error) {
 	fields := map[string]*string{
 		"class": &q.Class, "policy": &q.Policy, "format": &q.Format, "codec": &q.Codec,
 	}
-	return q, readParameters(values, func(name, value string) error {
+	return q, readParameters(values, func(name, value string) (err error) {
+		if name == "incomplete" {
+			if q.Incomplete, err = strconv.ParseBool(value); err != nil {
+				return errors.New("parameter incomplete: want true or false")
+			}
+			return nil
+		}
 		field, known := fields[name]
 		if !known {
 			return fmt.Errorf("there is no parameter %q", name)

@@ -13,6 +13,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"selfsame/pipeline"
+	"selfsame/profile"
+	"selfsame/store"
 )
 
 // serve runs a server over a world until the test ends or stop is called, which returns what Serve
@@ -191,4 +195,42 @@ func TestExportsAreFew(t *testing.T) {
 	if e.begin() {
 		t.Error("one begins after the end")
 	}
+}
+
+// TestExportIncomplete: while profiles are missing an export is refused, unless it is asked for so.
+func TestExportIncomplete(t *testing.T) {
+	w := newWorld(t)
+	w.send("crm", ann(1))
+	e := w.backend.Model.Entities[0]
+	e.Policies = append(e.Policies, pipeline.PolicyTopic{Topic: "alone",
+		Policy: profile.Policy{Name: "alone", Stitching: profile.StitchNone}})
+	must(t, w.backend.Store.Intern("alone"))
+	b := w.backend.Store.NewBatch()
+	b.SetJob(&store.Job{ID: "policy-job", Kind: "policy", State: store.JobRunning,
+		Args: []byte(`{"class":"profile","policy":"alone"}`)})
+	must(t, w.backend.Store.Commit(b, true))
+	if code, body := w.get("/v1/export"); code != 200 {
+		t.Errorf("another policy: %d %s", code, body)
+	}
+	code, body := w.get("/v1/export?policy=alone")
+	if code != 409 || !strings.Contains(body, "job policy-job is still bringing its profiles") {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body := w.get("/v1/export?policy=alone&incomplete=true"); code != 200 {
+		t.Errorf("incomplete: %d %s", code, body)
+	}
+	if code, _ := w.get("/v1/export?incomplete=yes"); code != 400 {
+		t.Errorf("no truth value: %d", code)
+	}
+	addr, stop := w.serve(Options{})
+	client, q := NewClient(addr, ""), ExportQuery{Policy: "alone"}
+	if _, err := client.Export(t.Context(), q, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "export --incomplete") {
+		t.Errorf("the client says %v", err)
+	}
+	q.Incomplete = true
+	if _, err := client.Export(t.Context(), q, io.Discard); err != nil {
+		t.Errorf("the client, incomplete: %v", err)
+	}
+	must(t, stop())
 }

@@ -27,6 +27,8 @@ type ExportQuery struct {
 	Policy string // "": the default policy of the class
 	Format string // "": ExportNDJSON
 	Codec  string // of ExportAvro, one of schemas.Codecs(); "": schemas.CodecNull
+	// Incomplete has the profiles exported that there are, where not all have been decided yet.
+	Incomplete bool
 }
 
 // Export is all current profiles of a class under a policy.
@@ -40,11 +42,17 @@ type Export struct {
 	types   map[string]string      // of the computed attributes in profile
 }
 
-// Export prepares an export. *QueryError where the query is wrong.
+// Export prepares an export. *QueryError where the query is wrong, *UndecidedError where profiles
+// would be missing and the query does not allow that.
 func (l *Lookup) Export(q ExportQuery) (*Export, error) {
 	entity, policy, err := l.find(q.Class, q.Policy)
 	if err != nil {
 		return nil, err
+	}
+	if !q.Incomplete {
+		if err := l.decided(entity, policy); err != nil {
+			return nil, err
+		}
 	}
 	x := &Export{lookup: l, entity: entity, policy: policy, format: q.Format,
 		types: entity.computedTypes()}

@@ -54,6 +54,8 @@ daemon that is stopped. A file is there when it is complete, and not before.`,
 	c.Flags().StringVar(&f.query.Codec, "codec", "", "of avro: null or deflate (default null)")
 	c.Flags().StringVarP(&f.output, "output", "o", "",
 		"file to write to (default: standard output)")
+	c.Flags().BoolVar(&f.query.Incomplete, "incomplete", false,
+		"also where a job is still bringing profiles of single identities up to date")
 	c.Flags().BoolVar(&f.offline, "offline", false, "read the store of a daemon that is stopped")
 	return c
 }
@@ -106,6 +108,10 @@ func exportStore(ctx context.Context, f *exportFlags, w io.Writer) (profiles int
 	var wrong *pipeline.QueryError
 	if errors.As(err, &wrong) {
 		return 0, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	var undecided *pipeline.UndecidedError
+	if errors.As(err, &undecided) {
+		return 0, fmt.Errorf("%w; run the daemon, or say --incomplete for those that are", err)
 	}
 	if err != nil {
 		return 0, err
