@@ -192,6 +192,13 @@ func TestIdleCookies(t *testing.T) {
 	if !strings.Contains(told, `"kind":"expired"`) || strings.Contains(told, `"idle"`) {
 		t.Errorf("identity topic: %s", told)
 	}
+	for line := range strings.Lines(told) { // as docs/topics.md says
+		if strings.Contains(line, `"kind":"expired"`) && (!strings.Contains(line,
+			`"cause":{"topic":"(retention)","partition":0,"offset":0},"count":`) ||
+			!strings.Contains(line, `"identities":[]`)) {
+			t.Errorf("no record is the cause: %s", line)
+		}
+	}
 	w.pass(30 * day)
 	want = []string{"known", "ordered", "shared"}
 	if got := cookies(); !slices.Equal(got, want) {
