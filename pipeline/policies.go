@@ -159,7 +159,11 @@ func (a *adoption) dismiss() error {
 		if err != nil {
 			return err
 		}
-		if !left {
+		repaired, err := a.repairs(old.Topic)
+		if err != nil {
+			return err
+		}
+		if !left && !repaired {
 			a.forget = append(a.forget, *old)
 			continue
 		}
@@ -223,6 +227,14 @@ func (a *adoption) leftOf(p *store.Policy) (bool, error) {
 	return left, err
 }
 
+// repairs reports whether a topic has lost what it had acknowledged: the ends of profiles may be
+// among that, and the store does not know of them any more.
+func (a *adoption) repairs(topic string) (bool, error) {
+	repairs, err := a.store.Reader().Repairs()
+	lost := func(r store.Repair) bool { return r.Topic == topic }
+	return slices.ContainsFunc(repairs, lost), err
+}
+
 func (a *adoption) refuse(format string, args ...any) {
 	a.refused = append(a.refused, fmt.Errorf(format, args...))
 }
@@ -250,6 +262,10 @@ func (a *adoption) start(kind string, args policyArgs) error {
 func (e *Entity) has(policy string) bool {
 	return slices.ContainsFunc(e.Policies, func(p PolicyTopic) bool { return p.Name == policy })
 }
+
+// written lists the policies whose topics are written to: the configured ones, and those that are
+// leaving.
+func (e *Entity) written() []PolicyTopic { return slices.Concat(e.Policies, e.Leaving) }
 
 // leaving returns the policy of that name that is leaving, nil where none is.
 func (e *Entity) leaving(policy string) *PolicyTopic {

@@ -1,9 +1,11 @@
 package pipeline_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -77,5 +79,44 @@ func TestPolicyGoesWithChangesLeft(t *testing.T) {
 				t.Errorf("still draining %q", w.model.Draining)
 			}
 		})
+	}
+}
+
+// TestPolicyGoesAgain: a topic that loses the ends of a removed policy's profiles while the daemon
+// runs, which then says so, gets them again at the next start, though the store knows of none of
+// these profiles any more.
+func TestPolicyGoesAgain(t *testing.T) {
+	w := newAdopting(t, 15, func(*pipeline.Entity) {})
+	defer func() { w.close() }()
+	held := len(w.final("first"))
+	ends := map[pipeline.TopicPartition]int64{}
+	for _, tp := range w.partitions([]string{"first"}) {
+		bounds, err := w.log.Sink().Bounds(t.Context(), tp)
+		w.must(err)
+		ends[tp] = bounds.End
+	}
+	w.must(w.restart(without("first")))
+	w.tellWork()
+	if left := w.final("first"); held < 5 || len(left) > 0 {
+		t.Fatalf("%d profiles of %d are left", len(left), held)
+	}
+	for tp, end := range ends {
+		w.log.Truncate(tp, end)
+	}
+	if left := w.final("first"); len(left) != held {
+		t.Fatalf("%d profiles of %d are back", len(left), held)
+	}
+	w.now = w.now.Add(2 * time.Hour)
+	if err := w.publisher.Refresh(t.Context()); !errors.Is(err, pipeline.ErrRegressed) {
+		t.Fatalf("looking after a topic that has lost something: %v", err)
+	}
+	w.must(w.restart(func(*pipeline.Entity) {}))
+	w.tellWork()
+	if left := w.final("first"); len(left) > 0 {
+		t.Errorf("%d profiles are left", len(left))
+	}
+	w.must(w.restart(func(*pipeline.Entity) {}))
+	if slices.Contains(w.remembered(), "first") {
+		t.Error("the policy is still remembered")
 	}
 }

@@ -41,10 +41,10 @@ func (sh *Shard) keyOf(topic string, key []byte) (k outputKey, ok bool) {
 			k.identity, ok = profile.ParseIdentity(string(key))
 			return k, ok && slices.Contains(e.Rules.Names(), k.identity.Namespace)
 		}
-		for i := range e.Policies {
-			if topic == e.Policies[i].Topic {
+		for _, policy := range e.written() {
+			if topic == policy.Topic {
 				id, err := profile.ParseID(string(key))
-				k.ref.Policy, k.ref.ID = e.Policies[i].Name, id
+				k.ref.Policy, k.ref.ID = policy.Name, id
 				return k, err == nil
 			}
 		}
@@ -90,10 +90,9 @@ func (sh *Shard) reissueOne(b *store.Batch, key outputKey) error {
 	}
 	d.row.Version = sh.version
 	b.SetProfile(key.ref, &d.row)
-	entity := sh.model.Entity(key.ref.Class)
-	for i := range entity.Policies {
-		if topic := entity.Policies[i].Topic; entity.Policies[i].Name == key.ref.Policy {
-			sh.entries = append(sh.entries, sh.profileEntry(key.ref, topic))
+	for _, policy := range sh.model.Entity(key.ref.Class).written() {
+		if policy.Name == key.ref.Policy {
+			sh.entries = append(sh.entries, sh.profileEntry(key.ref, policy.Topic))
 		}
 	}
 	return nil
@@ -140,8 +139,7 @@ func eachRow(snap *store.Snapshot, e *Entity, topic string,
 			return nil
 		})
 	}
-	for i := range e.Policies {
-		policy := &e.Policies[i]
+	for _, policy := range e.written() {
 		if policy.Topic != topic {
 			continue
 		}
