@@ -310,3 +310,20 @@ func TestEraseNotInNewerClasses(t *testing.T) {
 		t.Errorf("applied: %+v", told)
 	}
 }
+
+// TestLiftInOneClass: with a class a lift lets come back what was erased in that one only.
+func TestLiftInOneClass(t *testing.T) {
+	w := twoClasses(t)
+	defer w.close()
+	w.known(1)
+	w.control(`{"id":"er","op":"erase","identities":["email:ann@example.org"]}`)
+	for i, id := range []string{"crm:firmsnumber", "email:ann@example.org"} {
+		w.control(`{"id":"l%d","op":"lift_delete","class":"company","identities":["%s"]}`, i, id)
+	}
+	w.drain()
+	w.rewind()
+	w.drain()
+	if got := w.names(); got != "Ann Ltd, Bob, Other" {
+		t.Errorf("consumed again, there are: %s", got)
+	}
+}
