@@ -61,9 +61,15 @@ func storyModel(t testing.TB) func(m *pipeline.Model) {
 }
 
 // TestPolicyStories plays stories in a world of several policies.
-func TestPolicyStories(t *testing.T) {
-	datadriven.Walk(t, "testdata/policies", func(t *testing.T, path string) {
-		w := newWorldOn(t, memlog.Options{}, 1, addPolicies(t))
+func TestPolicyStories(t *testing.T) { tellStories(t, "testdata/policies", addPolicies) }
+
+// TestClassStories plays stories in a world of people and companies.
+func TestClassStories(t *testing.T) { tellStories(t, "testdata/classes", addCompanies) }
+
+func tellStories(t *testing.T, dir string, change func(*testing.T) func(*pipeline.Model)) {
+	t.Helper()
+	datadriven.Walk(t, dir, func(t *testing.T, path string) {
+		w := newWorldOn(t, memlog.Options{}, 1, change(t))
 		defer w.close()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			w.t = t
