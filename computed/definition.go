@@ -44,6 +44,8 @@ type Class struct {
 type Dataset struct {
 	Name      string
 	Retention time.Duration
+	// Lacks reports whether its events never have a path of the union; nil where that is not known.
+	Lacks func(profile.Path) bool `json:"-"`
 }
 
 // DefinitionError says what is wrong with a definition, and where.
@@ -163,7 +165,8 @@ func (c *checker) checkValue(b *behaviour) *Type {
 		}
 		return nil
 	}
-	segments := profile.ParsePath(text).Segments()
+	path := profile.ParsePath(text)
+	segments := path.Segments()
 	t, at := c.class.Type.lookup(segments)
 	if at >= 0 {
 		c.failAt("value", 1, segmentColumn(text, at), fmt.Sprintf(
@@ -175,6 +178,12 @@ func (c *checker) checkValue(b *behaviour) *Type {
 		c.failAt("value", 1, segmentColumn(text, last), fmt.Sprintf(
 			"%s takes %s, and %q is of type %s", c.def.Function, b.wants, text, t))
 		return nil
+	}
+	for _, name := range c.def.Datasets {
+		if d := c.dataset(name); d != nil && d.Lacks != nil && d.Lacks(path) {
+			c.failAt("value", 1, 1, fmt.Sprintf(
+				"events of dataset %q never have it: none of them would count", name))
+		}
 	}
 	return t
 }

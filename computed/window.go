@@ -45,6 +45,9 @@ type window struct {
 	weekStart time.Weekday
 }
 
+// MinRolling is the shortest rolling window: timers are worked off within about that.
+const MinRolling = time.Second
+
 // maxRolling bounds rolling windows: a hundred years.
 const maxRolling = 36_525 * 24 * time.Hour
 
@@ -103,8 +106,8 @@ func parseLength(text string) (int64, error) {
 			return 0, wrong
 		}
 	}
-	if d <= 0 || d > maxRolling {
-		return 0, fmt.Errorf("%q is no length: want more than nothing, and at most %s", text,
+	if d < MinRolling || d > maxRolling {
+		return 0, fmt.Errorf("%q is no length of a window: want %s to %s", text, MinRolling,
 			hours(maxRolling))
 	}
 	return int64(d), nil

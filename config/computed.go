@@ -14,18 +14,18 @@ import (
 	"selfsame/pipeline"
 )
 
-// compileComputed checks the computed attributes against the events of their classes.
+// compileComputed checks the computed attributes against the events of their classes, unless it is
+// not clear which these are.
 func (c *Config) compileComputed(p *problems, m *pipeline.Model) {
 	for _, e := range m.Entities {
 		path := []string{"entities", e.Name, "computed"}
 		specs := c.file.Entities[e.Name].Computed
-		if len(specs) == 0 || len(p.list) > 0 || c.schemasAway(m, e.Name) {
+		if len(specs) == 0 || p.any(blursEvents) || c.schemasAway(m, e.Name) {
 			continue
 		}
 		class, err := m.ComputedClass(e.Name)
 		if err != nil {
-			p.add(path, "%v", err)
-			continue
+			continue // compose has told it
 		}
 		for _, name := range c.lines.keys(path...) {
 			spec := pipeline.ComputedSpec(specs[name])
@@ -38,6 +38,12 @@ func (c *Config) compileComputed(p *problems, m *pipeline.Model) {
 			}
 		}
 	}
+}
+
+// blursEvents reports whether what is wrong at a path can say what the events of a class are.
+func blursEvents(path []string) bool {
+	return len(path) > 0 && path[0] == "datasets" &&
+		(len(path) < 3 || slices.Contains([]string{"entity", "class"}, path[2]))
 }
 
 // schemasAway reports whether a schema of the class's events is in a registry that is not asked.
@@ -54,14 +60,26 @@ func LoadComputedSpecs(path string) (map[string]pipeline.ComputedSpec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading computed attributes: %w", err)
 	}
-	var specs map[string]pipeline.ComputedSpec
+	p := &problems{at: &lines{name: filepath.Base(path)}}
+	var document yaml.Node
+	if yaml.Unmarshal(text, &document) == nil && len(document.Content) == 1 {
+		p.at.root = document.Content[0]
+	}
+	var read map[string]computedFile
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&specs); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	if err := decoder.Decode(&read); err != nil && !errors.Is(err, io.EOF) {
+		p.explain(err)
+		return nil, p.err()
 	}
-	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: a second document: want one", filepath.Base(path))
+	var more yaml.Node
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		p.list = append(p.list, problem{line: max(1, more.Line),
+			text: "a second document: want one"})
 	}
-	return specs, nil
+	specs := map[string]pipeline.ComputedSpec{}
+	for name, one := range read {
+		specs[name] = pipeline.ComputedSpec(one)
+	}
+	return specs, p.err()
 }

@@ -103,14 +103,15 @@ func (c *Config) read(text []byte, o Overrides) error {
 	c.file = defaults()
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&c.file); err != nil && !errors.Is(err, io.EOF) {
-		p.explain(err)
+	err := decoder.Decode(&c.file)
+	if err != nil && !errors.Is(err, io.EOF) && !p.explain(err) {
 		return p.err()
 	}
 	var more yaml.Node
 	switch err := decoder.Decode(&more); {
 	case err == nil:
-		p.list = append(p.list, problem{more.Line, "a second document: the configuration is one"})
+		p.list = append(p.list, problem{line: more.Line,
+			text: "a second document: the configuration is one"})
 	case !errors.Is(err, io.EOF):
 		p.explain(err)
 	}

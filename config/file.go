@@ -111,11 +111,11 @@ type computedFile struct {
 	Dataset     string   `yaml:"dataset"`
 	Datasets    []string `yaml:"datasets"`
 	Function    string   `yaml:"function"`
-	Value       string   `yaml:"value"`
-	Filter      string   `yaml:"filter"`
+	Value       *string  `yaml:"value"`
+	Filter      *string  `yaml:"filter"`
 	Window      string   `yaml:"window"`
-	Zone        string   `yaml:"zone"`
-	WeekStart   string   `yaml:"week_start"`
+	Zone        *string  `yaml:"zone"`
+	WeekStart   *string  `yaml:"week_start"`
 	N           *int     `yaml:"n"`
 	MaxDistinct *int     `yaml:"max_distinct"`
 }

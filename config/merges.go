@@ -56,7 +56,8 @@ func LoadMergeSpec(path string) (pipeline.MergeSpec, error) {
 	}
 	var more yaml.Node
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		p.list = append(p.list, problem{max(1, more.Line), "a second document: a policy is one"})
+		p.list = append(p.list, problem{line: max(1, more.Line),
+			text: "a second document: a policy is one"})
 	}
 	whole := policy{Stitching: f.Stitching, Strategy: f.Strategy, Precedence: f.Precedence,
 		Overrides: f.Overrides}

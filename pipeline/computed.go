@@ -26,8 +26,10 @@ func (m *Model) ComputedClass(entity string) (*computed.Class, error) {
 	}
 	for _, ds := range m.Datasets {
 		if ds.Entity == entity && ds.Class == ClassEvent {
-			class.Datasets = append(class.Datasets,
-				computed.Dataset{Name: ds.Name, Retention: ds.Retention})
+			class.Datasets = append(class.Datasets, computed.Dataset{Name: ds.Name,
+				Retention: ds.Retention, Lacks: func(p profile.Path) bool {
+					return union != nil && !slices.Contains(union.Lineage(p), ds.Name)
+				}})
 		}
 	}
 	return class, nil

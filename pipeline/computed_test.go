@@ -98,7 +98,7 @@ func (w *world) tellAttributes() string {
 	var lines []string
 	for _, a := range status.Attributes {
 		lines = append(lines, fmt.Sprintf("%s %s %s %s%s ready=%s since=%s", a.Name, a.State,
-			a.Type, a.Spec.Function, a.Spec.Filter, a.Ready, a.Since))
+			a.Type, a.Spec.Function, pipeline.Said(a.Spec.Filter), a.Ready, a.Since))
 	}
 	if status.Job != nil {
 		lines = append(lines, fmt.Sprintf("%s %d of %d", status.Job.ID, status.Job.Done,

@@ -137,8 +137,9 @@ func (l *Lookup) since(t *tracked, a *store.ComputedAttribute) string {
 
 // specOf writes a definition as people do.
 func specOf(d *computed.Definition) ComputedSpec {
-	spec := ComputedSpec{Function: string(d.Function), Value: d.Value, Filter: d.Filter,
-		Window: d.Window, Zone: d.Zone, WeekStart: d.WeekStart}
+	spec := ComputedSpec{Function: string(d.Function), Value: given(d.Value),
+		Filter: given(d.Filter), Window: d.Window, Zone: given(d.Zone),
+		WeekStart: given(d.WeekStart)}
 	if len(d.Datasets) == 1 {
 		spec.Dataset = d.Datasets[0]
 	} else {
@@ -151,6 +152,22 @@ func specOf(d *computed.Definition) ComputedSpec {
 		spec.MaxDistinct = &d.MaxDistinct
 	}
 	return spec
+}
+
+// given is a key of a spec, nil where it says nothing.
+func given(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// Said is what a key of a spec says, "" where it is left out.
+func Said(key *string) string {
+	if key == nil {
+		return ""
+	}
+	return *key
 }
 
 // ComputedQuery asks what computed attributes that are not configured would come to.

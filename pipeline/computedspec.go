@@ -4,20 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"selfsame/computed"
 )
 
-// ComputedSpec is a computed attribute as people write it.
+// ComputedSpec is a computed attribute as people write it. A key that is there is not empty.
 type ComputedSpec struct {
 	Dataset     string   `json:"dataset,omitempty" yaml:"dataset"`
 	Datasets    []string `json:"datasets,omitempty" yaml:"datasets"`
 	Function    string   `json:"function" yaml:"function"`
-	Value       string   `json:"value,omitempty" yaml:"value"`
-	Filter      string   `json:"filter,omitempty" yaml:"filter"`
+	Value       *string  `json:"value,omitempty" yaml:"value"`
+	Filter      *string  `json:"filter,omitempty" yaml:"filter"`
 	Window      string   `json:"window" yaml:"window"`
-	Zone        string   `json:"zone,omitempty" yaml:"zone"`
-	WeekStart   string   `json:"week_start,omitempty" yaml:"week_start"`
+	Zone        *string  `json:"zone,omitempty" yaml:"zone"`
+	WeekStart   *string  `json:"week_start,omitempty" yaml:"week_start"`
 	N           *int     `json:"n,omitempty" yaml:"n"`
 	MaxDistinct *int     `json:"max_distinct,omitempty" yaml:"max_distinct"`
 }
@@ -27,11 +28,23 @@ type ComputedSpec struct {
 func CompileComputed(name string, spec ComputedSpec, class *computed.Class) (*ComputedDefinition,
 	[]SpecError) {
 	def := computed.Definition{Name: name, Datasets: spec.Datasets,
-		Function: computed.Function(spec.Function), Value: spec.Value, Filter: spec.Filter,
-		Window: spec.Window, Zone: spec.Zone, WeekStart: spec.WeekStart}
+		Function: computed.Function(spec.Function), Window: spec.Window}
 	var errs []SpecError
 	wrong := func(key, problem string) {
 		errs = append(errs, SpecError{Key: []string{key}, Problem: problem})
+	}
+	for _, one := range []struct {
+		key  string
+		from *string
+		to   *string
+	}{{"value", spec.Value, &def.Value}, {"filter", spec.Filter, &def.Filter},
+		{"zone", spec.Zone, &def.Zone}, {"week_start", spec.WeekStart, &def.WeekStart}} {
+		if one.from == nil {
+			continue
+		}
+		if *one.to = *one.from; strings.TrimSpace(*one.from) == "" {
+			wrong(one.key, "is empty: leave the key out, or say something")
+		}
 	}
 	switch {
 	case spec.Dataset != "" && spec.Datasets != nil:

@@ -87,7 +87,7 @@ func printComputed(w io.Writer, status *pipeline.ComputedStatus) error {
 	for i := range status.Attributes {
 		a := &status.Attributes[i]
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Name, a.State, a.Type,
-			a.Spec.Function, a.Spec.Value, a.Spec.Window, datasetsOf(&a.Spec))
+			a.Spec.Function, pipeline.Said(a.Spec.Value), a.Spec.Window, datasetsOf(&a.Spec))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -123,11 +123,11 @@ func printComputedInfo(w io.Writer, a *pipeline.ComputedInfo,
 	line("type", a.Type)
 	line("datasets", datasetsOf(&a.Spec))
 	line("function", a.Spec.Function)
-	line("value", a.Spec.Value)
-	line("filter", a.Spec.Filter)
+	line("value", pipeline.Said(a.Spec.Value))
+	line("filter", pipeline.Said(a.Spec.Filter))
 	line("window", a.Spec.Window)
-	line("zone", a.Spec.Zone)
-	line("week_start", a.Spec.WeekStart)
+	line("zone", pipeline.Said(a.Spec.Zone))
+	line("week_start", pipeline.Said(a.Spec.WeekStart))
 	if a.Spec.N != nil {
 		line("n", fmt.Sprint(*a.Spec.N))
 	}
