@@ -204,7 +204,7 @@ func (w *whole) survey(t task, f *figures) error {
 		return err
 	}
 	if t.Follow {
-		_, err := w.store.Check(context.Background(), func(p store.Problem) {
+		_, err := pipeline.Check(context.Background(), w.model, w.store, func(p store.Problem) {
 			fmt.Fprintln(os.Stderr, p)
 			f.Problems++
 		})

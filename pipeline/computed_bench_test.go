@@ -233,3 +233,24 @@ func heapInUse() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// BenchmarkCheckComputed checks a store of 200,000 events with no and with ten attributes.
+func BenchmarkCheckComputed(b *testing.B) {
+	const events = 200_000
+	for _, n := range []int{0, 10} {
+		b.Run(fmt.Sprintf("attributes=%d", n), func(b *testing.B) {
+			w := newWorldOn(b, memlog.Options{}, 1, func(m *pipeline.Model) {
+				addOrders(b)(m)
+				m.Limits.OutputBytes = 1 << 20
+				define(b, m, someAttributes(n)...)
+			})
+			w.roomy()
+			applyOrders(w, events, 2000)
+			b.ResetTimer()
+			for b.Loop() {
+				w.check()
+			}
+			b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

@@ -249,7 +249,7 @@ func seeds(n int) int {
 func (w *world) check() {
 	w.t.Helper()
 	report := func(p store.Problem) { w.t.Errorf("check: %s", p) }
-	_, err := w.store.Check(context.Background(), report)
+	_, err := pipeline.Check(context.Background(), w.model, w.store, report)
 	w.must(err)
 }
 

@@ -36,6 +36,12 @@ func (r *Reader) CutComputedTimer(t Timer) (class string, id profile.Identity, e
 	return class, id, err
 }
 
+// ComputedProblem is something that is wrong with the computed attributes of an identity, without
+// its value.
+func ComputedProblem(class string, id profile.Identity, text string) Problem {
+	return Problem{Space: "computed", Where: safe(class, id), Text: text}
+}
+
 // ownComputed is what an identity says of its computed attributes, and what was there.
 type ownComputed struct {
 	head ComputedHead

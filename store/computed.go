@@ -49,6 +49,21 @@ func (r *Reader) ComputedClass(class string) (*ComputedClass, error) {
 	return row, err
 }
 
+// ComputedClasses lists the computed attributes of all classes, in order of class.
+func (r *Reader) ComputedClasses() (rows []*ComputedClass, err error) {
+	prefix := metaKey(metaComputed)
+	err = r.scan(prefix, func(key, value []byte) error {
+		row, err := r.dict.decodeComputedClass(value)
+		if err != nil {
+			return fmt.Errorf("reading computed attributes: %w", err)
+		}
+		row.Class = string(key[len(prefix):])
+		rows = append(rows, row)
+		return nil
+	})
+	return rows, err
+}
+
 // SetComputedClass writes the computed attributes of a class.
 func (b *Batch) SetComputedClass(row *ComputedClass) {
 	set(b, metaKey(metaComputed+row.Class), nil, row, encodeComputedClass)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"selfsame/config"
+	"selfsame/pipeline"
 	"selfsame/store"
 )
 
@@ -16,7 +17,8 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Check every row of a store",
 		Long: `Reads the whole store of a daemon that is not running, or a backup, and reports
-every row that cannot be read or contradicts another. It changes nothing. Exit code 3 when
+every row that cannot be read or contradicts another. What computed attributes keep is held to the
+events that are stored. It changes nothing. Exit code 3 when
 something was found.`,
 		Example: "  selfsame check --config selfsame.yaml\n" +
 			"  selfsame check --backup before-upgrade",
@@ -30,7 +32,11 @@ something was found.`,
 			if err != nil {
 				return err
 			}
-			return checkStore(c, s)
+			model, err := cfg.Model()
+			if err != nil {
+				return errors.Join(err, s.Close())
+			}
+			return checkStore(c, model, s)
 		},
 	}
 	configFlag(c, &path)
@@ -53,10 +59,10 @@ func openChecked(cfg *config.Config, backup string) (*store.Store, error) {
 	return store.OpenBackup(dir, cfg.StoreOptions())
 }
 
-func checkStore(c *cobra.Command, s *store.Store) (err error) {
+func checkStore(c *cobra.Command, m *pipeline.Model, s *store.Store) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	problems := 0
-	summary, err := s.Check(c.Context(), func(p store.Problem) {
+	summary, err := pipeline.Check(c.Context(), m, s, func(p store.Problem) {
 		problems++
 		fmt.Println(p)
 	})

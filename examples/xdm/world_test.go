@@ -79,7 +79,8 @@ func newWorld(t *testing.T, m *pipeline.Model) *world {
 
 func (w *world) close() {
 	w.t.Helper()
-	_, err := w.store.Check(w.t.Context(), func(p store.Problem) { w.t.Errorf("check: %s", p) })
+	_, err := pipeline.Check(w.t.Context(), w.model, w.store,
+		func(p store.Problem) { w.t.Errorf("check: %s", p) })
 	must(w.t, err)
 	must(w.t, w.store.Close())
 }

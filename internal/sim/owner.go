@@ -209,7 +209,7 @@ func (o *owner) recall() error {
 // check holds the whole store to its invariants.
 func (o *owner) check() error {
 	var problems []error
-	_, err := o.store.Check(context.Background(), func(p store.Problem) {
+	_, err := pipeline.Check(context.Background(), o.sim.model, o.store, func(p store.Problem) {
 		problems = append(problems, fmt.Errorf("checking the store: %s", p))
 	})
 	return errors.Join(append(problems, err)...)
