@@ -251,6 +251,16 @@ func (t *tracked) hears(datasets []string) bool {
 	return false
 }
 
+// shownAlike reports whether profiles decided in this commit show the same definitions as those
+// decided at a version.
+func (w *computedWork) shownAlike(class string, version uint64) bool {
+	if w == nil || w.classes[class] == nil {
+		return true
+	}
+	return !slices.ContainsFunc(w.classes[class].row.Attributes,
+		func(a store.ComputedAttribute) bool { return a.Shows(version) != a.Shows(w.version) })
+}
+
 // moveStep is how many events one call of a move looks at that is called again until it is done.
 const moveStep = 10_000
 

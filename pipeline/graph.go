@@ -148,6 +148,11 @@ func (sh *Shard) assignCluster(class string, c assigned, why cause) error {
 		p.row.Cluster, p.row.Version = c.id, sh.version
 		sh.state.touch(p)
 		sh.enqueueAssignment(class, id)
+		if walked, again := sh.walked(); walked {
+			if own := sh.markAlone(p.key, why); own != nil {
+				own.again = own.again || again
+			}
+		}
 	}
 	sh.markCluster(class, c.id, why)
 	return nil

@@ -221,6 +221,23 @@ func (sh *Shard) stepRemerge(job *store.Job, args remergeArgs, limit int) (done 
 	return done, nil
 }
 
+// walked reports whether a job walks through clusters to have profiles settled, and whether one of
+// them has all put out again. Who moves meanwhile from a cluster that it has not come to into one
+// that it has passed would be left out: the own profile of who moves is settled then.
+func (sh *Shard) walked() (walked, again bool) {
+	for _, job := range sh.jobs {
+		switch job.Kind {
+		case jobBackfill, jobPolicy:
+			walked = true
+		case jobRemerge:
+			var args remergeArgs
+			walked = true
+			again = again || json.Unmarshal(job.Args, &args) == nil && args.All
+		}
+	}
+	return walked, again
+}
+
 // remerge marks one cluster; all also assigns its members anew, under a new version.
 func (sh *Shard) remerge(key clusterKey, why cause, all bool) error {
 	d := sh.markCluster(key.class, key.id, why)

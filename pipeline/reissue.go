@@ -22,6 +22,7 @@ func (sh *Shard) outputs() []TopicPartition {
 // amend makes a commit that no input has caused, durably.
 func (sh *Shard) amend(change func(b *store.Batch) error) error {
 	sh.version = sh.store.NextVersion()
+	sh.state.computed.version = sh.version
 	return sh.commit(true, change)
 }
 
@@ -87,6 +88,9 @@ func (sh *Shard) reissueOne(b *store.Batch, key outputKey) error {
 	}
 	if !d.found {
 		d.row, d.found = store.Profile{Dead: true}, true
+	}
+	if !sh.state.computed.shownAlike(key.ref.Class, d.row.Version) {
+		d.row.Digest = [len(d.row.Digest)]byte{} // it is written otherwise than when it was decided
 	}
 	d.row.Version = sh.version
 	b.SetProfile(key.ref, &d.row)

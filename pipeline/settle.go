@@ -181,6 +181,7 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 		next.Digest = digest(text)
 		if alive && next.Digest == last.row.Digest && next.Identity == last.row.Identity &&
 			!u.dirty.again {
+			sh.keepShown(b, ref, last)
 			return nil
 		}
 		sh.reportOversize(ref, u, len(body))
@@ -200,6 +201,17 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 	b.SetProfile(ref, &next)
 	sh.entries = append(sh.entries, sh.profileEntry(ref, policy.Topic))
 	return nil
+}
+
+// keepShown gives a profile that has not changed the version of this commit where other definitions
+// of computed attributes were shown at its own: it would be written from those, which are going.
+// Nothing is put out.
+func (sh *Shard) keepShown(b *store.Batch, ref store.ProfileRef, last *decided) {
+	if sh.state.computed.shownAlike(ref.Class, last.row.Version) {
+		return
+	}
+	last.row.Version, last.row.Now = sh.version, sh.state.computed.now
+	b.SetProfile(ref, &last.row)
 }
 
 // newestOf is the time of the newest contributing record of a profile. Where a change of the policy
