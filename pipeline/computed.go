@@ -261,6 +261,12 @@ func (w *computedWork) shownAlike(class string, version uint64) bool {
 		func(a store.ComputedAttribute) bool { return a.Shows(version) != a.Shows(w.version) })
 }
 
+// windows reports whether an attribute that is shown depends on the time.
+func (w *computedWork) windows(class string) bool {
+	return w != nil && w.classes[class] != nil && slices.ContainsFunc(w.showing(w.classes[class]),
+		func(t *tracked) bool { return !t.Lifetime() })
+}
+
 // moveStep is how many events one call of a move looks at that is called again until it is done.
 const moveStep = 10_000
 

@@ -1,8 +1,10 @@
 package pipeline_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"selfsame/computed"
 	"selfsame/internal/memlog"
@@ -88,5 +90,33 @@ func TestComputedRedefinedAndMoved(t *testing.T) {
 	}
 	if len(held) != len(cookies)+1 || len(w.final("profiles")) != len(cookies)+1 {
 		t.Errorf("%d profiles, %d own ones", len(w.final("profiles")), len(held))
+	}
+}
+
+// TestComputedLateWhileUnpublished: an event that comes when its window is over is not in what is
+// published later, though it lies in the window of the instant at which that was decided.
+func TestComputedLateWhileUnpublished(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		addOrders(t)(m)
+		define(t, m, computed.Definition{Name: "n", Datasets: []string{"orders"},
+			Function: computed.Count, Window: "1h"})
+	})
+	defer func() { w.close() }()
+	begin := w.now
+	order := func(id string, before time.Duration) {
+		w.send(pipeline.TopicPartition{Topic: "orders"}, pipeline.Record{Value: fmt.Appendf(nil,
+			`{"order":%q,"crm":"1","at":%q}`, id, begin.Add(-before).Format(time.RFC3339))})
+		w.consume(pipeline.TopicPartition{Topic: "orders"}, 10)
+	}
+	order("a", time.Minute)
+	w.now = begin.Add(30 * time.Minute)
+	order("b", 45*time.Minute)
+	w.must(w.store.Close()) // what was written is forgotten
+	w.open()
+	w.publish()
+	for _, text := range w.final("profiles") {
+		if !strings.Contains(text, `"computed":{"n":1}`) {
+			t.Error(text)
+		}
 	}
 }

@@ -203,14 +203,19 @@ func (sh *Shard) settleProfile(b *store.Batch, e *Entity, policy *PolicyTopic, u
 	return nil
 }
 
-// keepShown gives a profile that has not changed the version of this commit where other definitions
-// of computed attributes were shown at its own: it would be written from those, which are going.
-// Nothing is put out.
+// keepShown sees to it that a profile that has not changed is written as it is: it is written from
+// the computed attributes as they were shown at its version, at its instant. So it takes the
+// instant of this commit, since an event that came late can lie in a window of that instant only,
+// and the version where other definitions were shown at its own. Nothing is put out.
 func (sh *Shard) keepShown(b *store.Batch, ref store.ProfileRef, last *decided) {
-	if sh.state.computed.shownAlike(ref.Class, last.row.Version) {
+	w := sh.state.computed
+	alike := w.shownAlike(ref.Class, last.row.Version)
+	if alike && (last.row.Now == w.now || !w.windows(ref.Class)) {
 		return
 	}
-	last.row.Version, last.row.Now = sh.version, sh.state.computed.now
+	if last.row.Now = w.now; !alike {
+		last.row.Version = sh.version
+	}
 	b.SetProfile(ref, &last.row)
 }
 
