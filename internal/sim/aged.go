@@ -59,8 +59,8 @@ func (o *oracle) unfold(id who, dataset string, first, last int64) {
 const lateRecords = 60
 
 // age lets so much time pass that all events of web expire, and goes on: records that come late or
-// again, deletions that cut through what was folded, and attributes that are defined otherwise while
-// there is work, and crashes. Then everything is compared again.
+// again, deletions that cut through what was folded, and attributes that are defined otherwise
+// while there is work, and crashes. Then everything is compared again.
 func (s *simulation) age() error {
 	for _, z := range s.zombies {
 		if err := z.close(); err != nil && !errors.Is(err, errDied) {

@@ -9,6 +9,8 @@ type heldEvent struct {
 	copy   *fact  // that stands; nil where none does
 	hidden bool   // it is below a floor of its identity, and its content is gone
 	gone   *stamp // of the latest delete
+
+	expired *stamp // of the copy that has expired, where its id is remembered
 }
 
 // there reports whether the event can be seen.
@@ -32,7 +34,7 @@ func (o *oracle) takeEvent(f *fact) {
 		}
 		return
 	}
-	if o.barred(f) {
+	if o.barred(f) || e.expired != nil {
 		return
 	}
 	below := func(c *fact) bool { return c.stamp.time <= o.floorOf(c.primary) }

@@ -145,10 +145,10 @@ func (w *workload) control(now int64) made {
 	case "delete_events":
 		add("dataset", "%q", all[3+w.rnd.IntN(2)])
 		if w.rnd.IntN(2) == 0 {
-			add("from", "%q", w.at(now).Format(time.RFC3339))
+			add("from", "%q", w.then(now).Format(time.RFC3339))
 		}
 		if w.rnd.IntN(2) == 0 {
-			add("until", "%q", w.at(now).Format(time.RFC3339))
+			add("until", "%q", w.then(now).Format(time.RFC3339))
 		}
 	case "link", "forbid_link", "block_value":
 		if w.rnd.IntN(3) == 0 {
@@ -160,9 +160,17 @@ func (w *workload) control(now int64) made {
 		}
 	}
 	if w.rnd.IntN(2) == 0 {
-		add("time", "%q", w.at(now).Format(time.RFC3339))
+		add("time", "%q", w.then(now).Format(time.RFC3339))
 	}
 	return made{topicControl, w.spoilt(value(fields))}
+}
+
+// then is a time that an operator names: once retentions have ended, of now or of before.
+func (w *workload) then(now int64) time.Time {
+	if w.before != 0 && w.rnd.IntN(2) == 0 {
+		return w.at(w.before - w.rnd.Int64N(int64(48*time.Hour)))
+	}
+	return w.at(now)
 }
 
 // spoilt makes some control records wrong.

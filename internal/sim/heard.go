@@ -228,6 +228,7 @@ func (o *oracle) sinkBelow(id who, up int64) {
 			f.counts = false
 		}
 	}
+	o.unfold(id, "", always, up)
 	o.eachEvent(func(e *heldEvent) {
 		if e.copy.primary == id && e.copy.stamp.time <= up {
 			e.hidden = true

@@ -194,6 +194,8 @@ type gathering struct {
 	fragments map[who][]fragment
 	held      map[who]map[string]bool
 	events    map[who][]*fact
+	defined   defined
+	folded    map[who][]foldedEvent
 }
 
 // merge makes the content of a profile; exists is false where there is nothing to show.
@@ -212,7 +214,12 @@ func (g *gathering) merge(p policy, members []who) (content string, exists bool)
 			}
 		}
 	}
-	if len(datasets) == 0 {
+	var values map[string]any
+	outlives := false
+	if g.world >= Counted {
+		values, outlives = g.compute(members)
+	}
+	if len(datasets) == 0 && !outlives {
 		return "", false
 	}
 	attributes := map[string]any{}
@@ -221,15 +228,12 @@ func (g *gathering) merge(p policy, members []who) (content string, exists bool)
 			put(attributes, path, value)
 		}
 	}
-	var contributed []string
-	for name := range datasets {
-		contributed = append(contributed, name)
-	}
+	contributed := slices.AppendSeq([]string{}, maps.Keys(datasets))
 	slices.Sort(contributed)
 	doc := map[string]any{"identities": identities, "attributes": attributes,
 		"datasets": contributed}
 	if g.world >= Counted {
-		doc["computed"] = g.compute(members)
+		doc["computed"] = values
 	}
 	text, err := json.Marshal(doc)
 	return string(text), err == nil

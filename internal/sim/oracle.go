@@ -26,8 +26,10 @@ type oracle struct {
 	rejected map[string]string // by place: the reason
 	known    map[who]int64     // the least time at which an identity was told of
 	held     map[eventName]*heldEvent
-	said     // by operators
-	told     // by the audit topic
+	defined  defined               // computed attributes
+	folded   map[who][]foldedEvent // that have expired, and still count
+	said                           // by operators
+	told                           // by the audit topic
 }
 
 // fed is a record as it was consumed, and the clock then; or what the audit topic told.
@@ -43,6 +45,8 @@ type fed struct {
 	heard []audited // without a topic
 	first bool      // that is heard for the first time in a life that begins
 	jobs  []string  // that have removed what was deleted and lifted
+
+	defined defined // without a topic: which attributes there are from then on
 }
 
 func (r *fed) from() string  { return fmt.Sprintf("%s/%d", r.topic, r.partition) }
@@ -93,15 +97,22 @@ func (f *fact) forgotten() {
 func newOracle(w World) *oracle {
 	return &oracle{world: w, appended: map[string]int64{}, next: map[string]int64{},
 		rejected: map[string]string{}, known: map[who]int64{}, held: map[eventName]*heldEvent{},
+		defined: definedFirst(), folded: map[who][]foldedEvent{},
 		said: newSaid(), told: newTold()}
 }
 
 // consume tells one record.
 func (o *oracle) consume(r *fed) {
-	if r.topic == "" {
+	switch {
+	case r.defined != nil:
+		o.expire(r.now)
+		o.defined = r.defined
+		return
+	case r.topic == "":
 		o.hear(r.heard, r.first)
 		return
 	}
+	o.expire(r.now)
 	from := r.from()
 	o.appended[from] = max(o.appended[from], min(r.time, r.now))
 	reason := ""
@@ -200,9 +211,10 @@ func compareWho(a, b who) int {
 
 // look works out everything, as it is at a time.
 func (o *oracle) look(now int64) view {
+	o.expire(now)
 	v := view{profiles: map[string]string{}, assignments: map[string]string{}}
 	g := gathering{world: o.world, now: now, fragments: o.fragments(), held: o.holders(),
-		events: map[who][]*fact{}}
+		events: map[who][]*fact{}, defined: o.defined, folded: o.folded}
 	o.eachEvent(func(e *heldEvent) {
 		g.events[e.copy.primary] = append(g.events[e.copy.primary], e.copy)
 	})

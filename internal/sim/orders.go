@@ -80,6 +80,9 @@ func newSaid() said {
 // always is before all times: where nothing was deleted.
 const always = math.MinInt64
 
+// endless is after all times.
+const endless = math.MaxInt64
+
 func (s *said) floorOf(id who) int64 {
 	if at, found := s.floor[id]; found {
 		return at
@@ -199,6 +202,7 @@ func (o *oracle) perform(c *control, entry *audited) {
 		entry.ids = told
 		for _, m := range ids {
 			o.floor[m] = max(o.floorOf(m), at)
+			o.unfold(m, "", always, at)
 		}
 		o.sink()
 	case "delete_fragment":
@@ -213,6 +217,7 @@ func (o *oracle) perform(c *control, entry *audited) {
 		o.ranges[id] = append(o.ranges[id], eventRange{c.Dataset, c.first, c.last, o.cutOf(c),
 			c.at.offset})
 		o.trim(id)
+		o.unfold(id, c.Dataset, c.first, c.last)
 	case "delete_dataset":
 		o.cuts[c.Dataset] = o.cuts[c.Dataset].join(o.cutOf(c))
 		o.drop(c.Dataset)
@@ -315,6 +320,12 @@ func (o *oracle) drop(dataset string) {
 		if e.gone != nil && gone.covers(*e.gone) {
 			e.gone = nil
 		}
+		if e.expired != nil && gone.covers(*e.expired) {
+			e.expired = nil
+		}
+	}
+	for id := range o.folded {
+		o.unfold(id, dataset, always, endless)
 	}
 }
 
@@ -379,6 +390,7 @@ func (o *oracle) forget(ids []who, e erasure) {
 
 // strip takes an identity away of which nothing is left; otherwise it begins anew.
 func (o *oracle) strip(id who, up int64) {
+	o.unfold(id, "", always, up)
 	if _, known := o.known[id]; !known {
 		return
 	}
@@ -392,6 +404,7 @@ func (o *oracle) strip(id who, up int64) {
 		}
 		return
 	}
+	delete(o.folded, id)
 	delete(o.parted, id)
 	delete(o.known, id)
 	delete(o.floor, id)

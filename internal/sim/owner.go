@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -82,6 +83,7 @@ func (o *owner) open() error {
 		if _, err := pipeline.AdoptComputed(s.model, o.store, o.now()); err != nil {
 			return o.blame("adopting computed attributes", err)
 		}
+		o.adopted(s.defined)
 	}
 	o.shard, err = pipeline.NewShard(s.model, o.store, pipeline.ShardOptions{
 		Partitions: s.partitions, CacheRows: 1 + s.faults.IntN(40)})
@@ -99,6 +101,19 @@ func (o *owner) open() error {
 		return o.blame("recalling", err)
 	}
 	return o.claim()
+}
+
+// adopted notes which attributes there are from here on, where these are others.
+func (o *owner) adopted(all defined) {
+	last := definedFirst()
+	for i := range o.consumed {
+		if o.consumed[i].defined != nil {
+			last = o.consumed[i].defined
+		}
+	}
+	if !maps.Equal(last, all) {
+		o.consumed = append(o.consumed, fed{defined: all, now: o.now()})
+	}
 }
 
 // claim has the publisher claim the output, which can make commits of its own: they change what is

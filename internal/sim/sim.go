@@ -59,6 +59,9 @@ type simulation struct {
 	depth     int  // of events within requests
 	pauses    int  // since the last step
 
+	defined  defined // computed attributes of the next process
+	versions defined // their latest definitions, also of those that are gone
+
 	output map[pipeline.TopicPartition][]pipeline.Record
 	states map[uint64][]view // by version: what was committed, of several owners
 	loose  map[uint64]bool   // versions of which the oracle does not know what they hold
@@ -89,7 +92,7 @@ func newSimulation(c Config) (*simulation, error) {
 		work:       workload{world: c.World, rnd: stream(3), left: c.Records},
 		partitions: map[string]int32{},
 		output:     map[pipeline.TopicPartition][]pipeline.Record{}, states: map[uint64][]view{},
-		loose: map[uint64]bool{}}
+		loose: map[uint64]bool{}, defined: definedFirst(), versions: definedFirst()}
 	if c.Records == 0 {
 		s.work.left = 20 + s.work.rnd.IntN(100)
 	}
@@ -147,17 +150,8 @@ func (s *simulation) run() error {
 	if err := s.survive(s.current.open()); err != nil {
 		return err
 	}
-	for s.work.left > 0 {
-		if err := s.survive(s.step()); err != nil {
-			return err
-		}
-		if s.faults.IntN(6) == 0 {
-			if err := s.survive(s.fault()); err != nil {
-				return err
-			}
-		}
-		s.pauses = 0
-		s.config.Settle()
+	if err := s.toil(); err != nil {
+		return err
 	}
 	if err := s.rest(); err != nil {
 		return err
@@ -171,7 +165,27 @@ func (s *simulation) run() error {
 	if err := s.verify(); err != nil {
 		return err
 	}
-	return s.pass()
+	if err := s.pass(); err != nil {
+		return err
+	}
+	return s.age()
+}
+
+// toil works and lets things go wrong until there is no more input.
+func (s *simulation) toil() error {
+	for s.work.left > 0 {
+		if err := s.survive(s.step()); err != nil {
+			return err
+		}
+		if s.faults.IntN(6) == 0 {
+			if err := s.survive(s.fault()); err != nil {
+				return err
+			}
+		}
+		s.pauses = 0
+		s.config.Settle()
+	}
+	return nil
 }
 
 // step is one piece of work.
@@ -181,6 +195,9 @@ func (s *simulation) step() error {
 		s.broker.Advance(time.Duration(s.steps.IntN(180)) * time.Second)
 	}
 	o := s.current
+	if s.work.before != 0 && s.steps.IntN(12) == 0 {
+		return errors.Join(s.revise(), s.restart())
+	}
 	switch n := s.steps.IntN(20); {
 	case n < 5:
 		s.produce(1 + s.steps.IntN(6))

@@ -139,6 +139,17 @@ var regressions = []struct {
 		Config{Seed: 2084, World: Governed, Faults: Elect}},
 	{"somebody's first event, ahead of the clock, did not count when its time came",
 		Config{Seed: 231, World: Counted, Faults: Crash | Late | Clean | Aborts}},
+	{"an attribute was missing from a profile that was published once its old definition was gone",
+		Config{Seed: 3, World: Counted, Faults: Crash | Restart | Takeover | Network | Late |
+			Markers | Elect | Clock | Aborts}},
+	{"who left a profile while the job showed it anew was left as it was",
+		Config{Seed: 31, World: Counted, Faults: Restart | Network | Late | Markers | Elect |
+			Clean | Aborts | Unclean}},
+	{"a profile that was published again was written from definitions that it was not decided by",
+		Config{Seed: 57, World: Counted, Faults: Restart | Network | Late | Clean | Clock |
+			Unclean}},
+	{"what was published late counted an event that had come when its window was over",
+		Config{Seed: 1420, World: Counted, Faults: Network | Late | Elect | Clock | Unclean}},
 	{"an erasure that had been lifted came into force again while publishing was held",
 		Config{Seed: 80, World: Governed, Faults: Crash | Restart | Takeover | Network |
 			Markers}},

@@ -17,6 +17,8 @@ type workload struct {
 	left  int
 	past  []made // for copies
 
+	before int64 // when retentions ended; 0 where they have not
+
 	spoken map[string]string // by operation: the identities that it was about
 }
 

@@ -145,7 +145,7 @@ func newModel(w World) (*pipeline.Model, error) {
 		err = addPolicies(m)
 	}
 	if w >= Counted {
-		err = errors.Join(err, define(m))
+		err = errors.Join(err, define(m, definedFirst()))
 	}
 	return m, err
 }
