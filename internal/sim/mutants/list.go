@@ -202,8 +202,6 @@ var mutants = []mutant{
 		"a.From, a.Ready = w.version, w.now", "a.From, a.Ready = w.version+1<<30, w.now"},
 	{"gone-attribute-shows", "pipeline/computedjob.go",
 		"old.Until = a.store.NextVersion()", "old.Until = store.NotYet - 1"},
-	{"building-state-misses-events", "pipeline/statecomputed.go",
-		"at := min(one.wake, w.now)", "at := int64(computed.Never)"},
 	{"definition-gone-too-early", "pipeline/settle.go",
 		"	if last.row.Now = w.now; !alike {", "	if last.row.Now = w.now; false {"},
 	{"instant-not-kept", "pipeline/settle.go",
