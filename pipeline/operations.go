@@ -116,8 +116,11 @@ func pauseReason(op *operation) string {
 // meet makes an identity known that no record may have carried yet.
 func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
 	p, err := sh.state.person(class, id)
-	if err != nil || p.known {
+	if err != nil {
 		return err
+	}
+	if sh.renamed(p); p.known {
+		return nil
 	}
 	p.row.FirstSeen = store.NeverSeen
 	if _, err := sh.beginAnew(p); err != nil {
