@@ -107,7 +107,7 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 	if err := sh.unbind(people, floor, op.why); err != nil {
 		return nil, err
 	}
-	budget := purgeLimit
+	budget := sh.stepLimit
 	for _, p := range people {
 		e := &erasure{sh: sh, p: p, floor: floor, why: op.why, limit: budget, hashed: true}
 		done, err := e.step()

@@ -45,8 +45,8 @@ type EventFloor struct {
 type Erased struct {
 	Floor    profile.Stamp // what is stamped below does not come back
 	Suppress bool          // nor does what is newer
-	// Floors are those of single datasets that reach further, sorted by dataset: what they turn away
-	// does not come back either. Once newer data has begun the identity anew its rows have them.
+	// Floors are those of single datasets that reach further, sorted by dataset. Once newer data
+	// has begun the identity anew its own rows have them, too.
 	Floors []NamedFloors
 }
 
