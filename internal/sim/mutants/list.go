@@ -132,7 +132,7 @@ var mutants = []mutant{
 	{"cut-of-another-life-ignored", "pipeline/cuts.go",
 		"if r != nil && ControlOp(r.entry.Op) == op.Op", "if r != nil && false"},
 	{"job-walks-too-early", "pipeline/shard.go",
-		"if len(sh.jobs) == sh.startedJobs {", "if len(sh.jobs) == 0 {"},
+		"len(sh.jobs) == sh.startedJobs {", "len(sh.jobs) == 0 {"},
 	{"events-not-trimmed", "pipeline/deletes.go",
 		"if !slices.ContainsFunc(floors.Events, covers) {",
 		"if slices.ContainsFunc(floors.Events, covers) {"},
