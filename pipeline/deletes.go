@@ -68,7 +68,7 @@ func (sh *Shard) deleteEvents(op *operation) error {
 		return err
 	}
 	op.row.Days += uint64(days.Days)
-	n, next, err := sh.trim(p, &args, purgeLimit, op.why)
+	n, next, err := sh.trim(p, &args, sh.stepLimit, op.why)
 	op.row.Events += uint64(n)
 	if err != nil || next == nil {
 		return err

@@ -136,7 +136,7 @@ func dryShard(m *Model, r *store.Reader) (*Shard, error) {
 // snapshotShard is a shard that decides what would change, and writes nothing. What it needs to
 // know of the state beyond single rows is not loaded.
 func snapshotShard(m *Model, r *store.Reader) (*Shard, error) {
-	sh := &Shard{model: m, state: newState(r, DefaultCacheRows),
+	sh := &Shard{model: m, state: newState(r, DefaultCacheRows), stepLimit: DefaultStepLimit,
 		dirty: map[clusterKey]*dirtyCluster{}, alone: map[personKey]*dirtyCluster{},
 		blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
 		positions: map[TopicPartition]*position{}, inputs: map[string]*input{},

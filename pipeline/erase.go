@@ -101,12 +101,15 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 	}
 	cluster := people[0].row.Cluster
 	floor := reach(op.floor(), op.Suppress)
+	for _, p := range people {
+		p.row.Named = false
+	}
 	if err := sh.unbind(people, floor, op.why); err != nil {
 		return nil, err
 	}
-	budget := purgeLimit
+	budget := sh.stepLimit
 	for _, p := range people {
-		e := &erasure{sh: sh, p: p, floor: floor, why: op.why, limit: budget}
+		e := &erasure{sh: sh, p: p, floor: floor, why: op.why, limit: budget, hashed: true}
 		done, err := e.step()
 		if err != nil {
 			return nil, err
@@ -200,6 +203,7 @@ type erasure struct {
 	floor   profile.Stamp // what is stamped below goes
 	why     cause
 	limit   int
+	hashed  bool // it leaves a hash, which keeps away what floors kept away
 	removed removed
 }
 
@@ -228,11 +232,17 @@ func (e *erasure) step() (done bool, err error) {
 	}
 	p := e.p
 	if newerWord || len(p.row.Fragments) > 0 || len(p.row.Events) > 0 || p.row.Degree > 0 ||
-		p.row.Ordered {
+		p.row.Ordered || p.row.Named {
 		p.row.Erasing = false
 		e.sh.state.touch(p)
 		e.sh.markDirty(p, e.why)
 		return true, nil
+	}
+	if err := e.sh.hashFloors(p); err != nil {
+		return false, err
+	}
+	if err := e.sh.state.clearFloors(p); err != nil {
+		return false, err
 	}
 	return true, e.sh.forget(p, e.why)
 }
@@ -254,7 +264,10 @@ func (e *erasure) fragments() error {
 			e.removed.fragments++
 		}
 	}
-	return sh.clearFloors(p)
+	if e.hashed {
+		return sh.state.sinkFloors(p, e.floor)
+	}
+	return sh.state.clearFloors(p)
 }
 
 // said takes back what records of the identity, whose links are the current ones, say of others.

@@ -96,7 +96,7 @@ func (sh *Shard) eraseFound(job *store.Job, p *person, limit int) error {
 	if err := sh.unbind([]*person{p}, floor, why); err != nil {
 		return err
 	}
-	e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit}
+	e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, hashed: true}
 	done, err := e.step()
 	job.Done += uint64(e.removed.sum())
 	if err == nil && !done {
@@ -183,29 +183,9 @@ func (sh *Shard) liftPerson(p *person, e *store.Erased) error {
 		return nil
 	}
 	p.row.Floor, p.row.Erased = profile.Stamp{}, false
+	p.row.Named = false
 	sh.state.touch(p)
-	return sh.clearFloors(p)
-}
-
-// clearFloors takes all floors of single datasets of p back.
-func (sh *Shard) clearFloors(p *person) error {
-	var datasets []string
-	err := sh.state.reader.DataFloorsOf(p.key.class, p.key.id, func(dataset string) {
-		datasets = append(datasets, dataset)
-	})
-	if err != nil {
-		return err
-	}
-	for _, dataset := range append(datasets, sortedNames(p.floors)...) {
-		err := sh.state.changeFloors(p, dataset, func(row *store.DataFloors) {
-			*row = store.DataFloors{}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	p.row.Floored = false
-	return nil
+	return sh.state.clearFloors(p)
 }
 
 // recallLift notes what was lifted of deletions, of those so far.

@@ -67,7 +67,7 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 		}
 		floor := reach(profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64,
 			Pos: job.Cause}, args.Suppress)
-		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit}
+		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, hashed: true}
 		ended, err := e.step()
 		if err != nil {
 			return false, err

@@ -70,6 +70,9 @@ func (sh *Shard) raiseErased(hash store.Hash, floor profile.Stamp, suppress bool
 	if row != nil {
 		next.Floor = profile.Later(row.Floor, floor)
 		next.Suppress = suppress || row.Suppress
+		for i := range row.Floors {
+			addNamed(&next, row.Floors[i].Dataset, &row.Floors[i].DataFloors)
+		}
 	}
 	sh.setErased(hash, &next)
 	return nil
@@ -153,8 +156,8 @@ func (sh *Shard) beginAnew(p *person) (anew bool, err error) {
 	if err != nil || e == nil {
 		return false, err
 	}
-	p.row.Erased = true
+	p.row.Erased, p.row.Named = true, true
 	p.row.Floor = profile.Later(p.row.Floor, e.Floor)
 	p.row.FirstSeen = e.Floor.Time
-	return true, nil
+	return true, sh.unhashFloors(p, e)
 }

@@ -12,6 +12,7 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 	if err != nil {
 		return err
 	}
+	sh.renamed(p)
 	switch {
 	case !p.known:
 		p.row.FirstSeen = why.time
@@ -41,6 +42,14 @@ func (sh *Shard) see(class string, id profile.Identity, why cause) error {
 		return sh.assign(class, [][]profile.Identity{c.members}, why)
 	}
 	return nil
+}
+
+// renamed notes that p is named again while it may be about to be forgotten.
+func (sh *Shard) renamed(p *person) {
+	if p.known && !p.row.Named && (p.row.Erased || p.row.Erasing) {
+		p.row.Named = true
+		sh.state.touch(p)
+	}
 }
 
 func (sh *Shard) view(class string) *graphView {

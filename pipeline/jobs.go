@@ -95,7 +95,7 @@ func (sh *Shard) runJob(units int, now int64) error {
 		return nil
 	}
 	job := sh.jobs[0]
-	done, err := sh.stepJob(job, units)
+	done, err := sh.stepJob(job, min(units, sh.stepLimit))
 	if err != nil {
 		return fmt.Errorf("working on job %s: %w", job.ID, err)
 	}

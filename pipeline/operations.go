@@ -116,8 +116,11 @@ func pauseReason(op *operation) string {
 // meet makes an identity known that no record may have carried yet.
 func (sh *Shard) meet(class string, id profile.Identity, why cause) error {
 	p, err := sh.state.person(class, id)
-	if err != nil || p.known {
+	if err != nil {
 		return err
+	}
+	if sh.renamed(p); p.known {
+		return nil
 	}
 	p.row.FirstSeen = store.NeverSeen
 	if _, err := sh.beginAnew(p); err != nil {
@@ -229,9 +232,6 @@ func (sh *Shard) reviewAround(p *person, why cause) ([]profile.Identity, error) 
 	return ends, err
 }
 
-// purgeLimit bounds the events that one operation or one step of a job removes.
-const purgeLimit = 1000
-
 // deleteProfile removes the data of every identity of the cluster that is not newer, for good: a
 // floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
 // the background. What is applied again acts on those on which it had acted.
@@ -241,7 +241,7 @@ func (sh *Shard) deleteProfile(op *operation) error {
 		return err
 	}
 	op.affected = told
-	budget, rest := purgeLimit, false
+	budget, rest := sh.stepLimit, false
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -335,11 +333,6 @@ func testRebuildRepeats(t *testing.T, seed uint64, op string) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, 3)
 	all := distinct(facts(rnd, 250))
-	if op == "erase" { // which takes the floors of deletions of fragments with it
-		all = slices.DeleteFunc(all, func(f fact) bool {
-			return strings.Contains(f.value, "delete_fragment")
-		})
-	}
 	w.lay(rnd, all, 3)
 	for i := range 5 {
 		w.consumeSome(rnd, rnd.IntN(15))

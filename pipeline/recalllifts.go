@@ -187,6 +187,7 @@ func (sh *Shard) removeLifted(job *store.Job, p *person, all []liftedArgs, limit
 // eraseLifted takes a step of an erasure that leaves no floor.
 func (sh *Shard) eraseLifted(p *person, floor profile.Stamp, limit int, why cause) (
 	done bool, n removed, err error) {
+	p.row.Named = false
 	if err := sh.cutLoose([]*person{p}, floor, why); err != nil {
 		return false, n, err
 	}

@@ -219,7 +219,7 @@ func (sh *Shard) count(class string, id profile.Identity, why cause) error {
 	if p.row.Silence&store.SilentBlocked == 0 || p.row.Degree == 0 || sh.state.trial != nil {
 		return nil
 	}
-	_, more, err := sh.clearLinks(p, purgeLimit, why)
+	_, more, err := sh.clearLinks(p, sh.stepLimit, why)
 	if err != nil || !more {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -38,6 +39,7 @@ type Shard struct {
 	partitions map[string]int32 // of each output topic
 	rendered   *rendered
 	values     map[policyKey]*values
+	stepLimit  int
 
 	positions map[TopicPartition]*position
 	inputs    map[string]*input
@@ -101,12 +103,16 @@ type ShardOptions struct {
 	CacheRows int
 	// RenderedBytes bounds the profiles kept between commit and publishing. Default 64 MiB.
 	RenderedBytes int
+	// StepLimit bounds the events or links that one operation, or one step of a job, removes.
+	// Default 1000.
+	StepLimit int
 }
 
 // Defaults of ShardOptions.
 const (
 	DefaultCacheRows     = 50_000
 	DefaultRenderedBytes = 64 << 20
+	DefaultStepLimit     = 1000
 )
 
 // NewShard returns the shard of a model over a store.
@@ -116,6 +122,9 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 	}
 	if o.RenderedBytes == 0 {
 		o.RenderedBytes = DefaultRenderedBytes
+	}
+	if o.StepLimit == 0 {
+		o.StepLimit = DefaultStepLimit
 	}
 	for _, topic := range model.OutputTopics() {
 		if o.Partitions[topic] <= 0 {
@@ -135,7 +144,8 @@ func NewShard(model *Model, s *store.Store, o ShardOptions) (*Shard, error) {
 		positions: map[TopicPartition]*position{}, dirty: map[clusterKey]*dirtyCluster{},
 		alone:  map[personKey]*dirtyCluster{},
 		inputs: map[string]*input{}, windows: map[string]*rejectWindow{}, board: newBoard(),
-		values: values, blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
+		stepLimit: o.StepLimit,
+		values:    values, blocked: map[personKey]bool{}, cuts: map[string]*datasetCut{},
 	}
 	sh.state.computed = newComputedWork(model, &sh.timers, o.CacheRows)
 	for _, v := range values {
@@ -183,6 +193,7 @@ func (sh *Shard) loadBackground() error {
 	err = r.Jobs(func(job *store.Job) error {
 		if job.State == store.JobRunning {
 			sh.jobs = append(sh.jobs, job)
+			sh.erasures.all = sh.erasures.all || strings.HasPrefix(job.ID, erasedJobs)
 		}
 		return nil
 	})

@@ -220,7 +220,7 @@ func (sh *Shard) startClearing(op *operation, reason store.Silence) error {
 	if err := sh.silence(p, reason, op.why); err != nil {
 		return err
 	}
-	n, more, err := sh.clearLinks(p, purgeLimit, op.why)
+	n, more, err := sh.clearLinks(p, sh.stepLimit, op.why)
 	op.row.Links += uint64(n)
 	if err != nil || !more {
 		return err

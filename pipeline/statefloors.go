@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"slices"
+	"strings"
 
 	"selfsame/profile"
 	"selfsame/store"
@@ -88,4 +89,121 @@ func bars(row *store.DataFloors, at int64, pos profile.Position, id store.TopicI
 	return slices.ContainsFunc(row.Events, func(f store.EventFloor) bool {
 		return f.From <= at && at <= f.To && f.Cut.CoversRecord(pos, id)
 	})
+}
+
+// joinFloors adds floors to others.
+func joinFloors(row, more *store.DataFloors) {
+	row.Fragment = profile.Later(row.Fragment, more.Fragment)
+	for _, floor := range more.Events {
+		addEventFloor(row, floor)
+	}
+}
+
+// above leaves out the floors that turn nothing away but what an erasure does.
+func above(row store.DataFloors, erased profile.Stamp) store.DataFloors {
+	if !erased.Before(row.Fragment) {
+		row.Fragment = profile.Stamp{}
+	}
+	row.Events = slices.DeleteFunc(slices.Clone(row.Events), func(f store.EventFloor) bool {
+		return f.To < erased.Time
+	})
+	return row
+}
+
+// addNamed adds the floors of a dataset to what is kept of an identity that was erased.
+func addNamed(row *store.Erased, dataset string, more *store.DataFloors) {
+	joined := store.NamedFloors{Dataset: dataset}
+	i, found := slices.BinarySearchFunc(row.Floors, dataset,
+		func(f store.NamedFloors, name string) int { return strings.Compare(f.Dataset, name) })
+	row.Floors = slices.Clone(row.Floors)
+	if found {
+		joined = row.Floors[i]
+		row.Floors = slices.Delete(row.Floors, i, i+1)
+	}
+	joinFloors(&joined.DataFloors, more)
+	if joined.DataFloors = above(joined.DataFloors, row.Floor); !joined.IsZero() {
+		row.Floors = slices.Insert(row.Floors, i, joined)
+	}
+}
+
+// floored lists the datasets of which something about p may be turned away.
+func (s *state) floored(p *person) (datasets []string, err error) {
+	err = s.reader.DataFloorsOf(p.key.class, p.key.id, func(dataset string) {
+		datasets = append(datasets, dataset)
+	})
+	return append(datasets, sortedNames(p.floors)...), err
+}
+
+// sinkFloors forgets the floors of single datasets of p that an erasure makes needless.
+func (s *state) sinkFloors(p *person, erased profile.Stamp) error {
+	datasets, err := s.floored(p)
+	if err != nil || !p.row.Floored {
+		return err
+	}
+	left := false
+	for _, dataset := range datasets {
+		err := s.changeFloors(p, dataset, func(row *store.DataFloors) {
+			*row = above(*row, erased)
+			left = left || !row.IsZero()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	p.row.Floored = left
+	return nil
+}
+
+// clearFloors takes all floors of single datasets of p back.
+func (s *state) clearFloors(p *person) error {
+	datasets, err := s.floored(p)
+	if err != nil {
+		return err
+	}
+	for _, dataset := range datasets {
+		err := s.changeFloors(p, dataset, func(row *store.DataFloors) {
+			*row = store.DataFloors{}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	p.row.Floored = false
+	return nil
+}
+
+// hashFloors has the hash of p keep the floors of single datasets, in place of rows with its value.
+func (sh *Shard) hashFloors(p *person) error {
+	kept, err := sh.erased(p)
+	if err != nil || kept == nil || !p.row.Floored {
+		return err
+	}
+	datasets, err := sh.state.floored(p)
+	if err != nil {
+		return err
+	}
+	row := *kept
+	for _, dataset := range datasets {
+		f, err := sh.state.floors(p, dataset)
+		if err != nil {
+			return err
+		}
+		addNamed(&row, dataset, &f.row)
+	}
+	sh.setErased(sh.hash(p), &row)
+	return nil
+}
+
+// unhashFloors gives p the floors back that its hash has kept.
+func (sh *Shard) unhashFloors(p *person, kept *store.Erased) error {
+	for i := range kept.Floors {
+		f := &kept.Floors[i]
+		err := sh.state.changeFloors(p, f.Dataset, func(row *store.DataFloors) {
+			joinFloors(row, &f.DataFloors)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

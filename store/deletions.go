@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"selfsame/profile"
 )
@@ -19,84 +18,6 @@ const (
 
 // Hash stands for an identity that must not be stored: a keyed hash of class and identity.
 type Hash [16]byte
-
-// Cut is how far input topics had been consumed when something was deleted: what lies before is
-// covered, what comes after is not. Parts are sorted by topic and partition.
-type Cut struct{ Parts []CutPart }
-
-// CutPart is one partition of a cut.
-type CutPart struct {
-	Topic     string
-	Partition int32
-	ID        TopicID // of the topic, zero where it is not known
-	Next      int64   // what lies below is covered
-	Former    int64   // likewise in logs of the topic that are no more; 0: there were none
-}
-
-// Compare orders parts by topic and partition.
-func (p *CutPart) Compare(topic string, partition int32) int {
-	return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.Partition, partition))
-}
-
-// IsZero reports whether the cut covers nothing.
-func (c *Cut) IsZero() bool { return len(c.Parts) == 0 }
-
-// Covers reports whether the cut covers what a stored record at pos had said.
-func (c *Cut) Covers(pos profile.Position) bool {
-	p := c.part(pos.Topic, pos.Partition)
-	return p != nil && pos.Offset < max(p.Next, p.Former)
-}
-
-// CoversRecord reports whether the cut covers a record that is consumed, from the topic of that id.
-func (c *Cut) CoversRecord(pos profile.Position, id TopicID) bool {
-	p := c.part(pos.Topic, pos.Partition)
-	if p == nil || p.ID != id && !p.ID.IsZero() && !id.IsZero() {
-		return false
-	}
-	return pos.Offset < p.Next
-}
-
-func (c *Cut) part(topic string, partition int32) *CutPart {
-	i, found := c.find(topic, partition)
-	if !found {
-		return nil
-	}
-	return &c.Parts[i]
-}
-
-func (c *Cut) find(topic string, partition int32) (int, bool) {
-	return slices.BinarySearchFunc(c.Parts, topic,
-		func(p CutPart, topic string) int { return p.Compare(topic, partition) })
-}
-
-// Add widens the cut by a part, which is not of an older log than those it has, and reports whether
-// that covers more.
-func (c *Cut) Add(p CutPart) bool {
-	i, found := c.find(p.Topic, p.Partition)
-	if !found {
-		c.Parts = slices.Insert(c.Parts, i, p)
-		return true
-	}
-	old := &c.Parts[i]
-	before := *old
-	old.Former = max(old.Former, p.Former)
-	if p.ID != old.ID && !p.ID.IsZero() && !old.ID.IsZero() {
-		old.Former, old.Next = max(old.Former, old.Next), 0
-	}
-	if !p.ID.IsZero() {
-		old.ID = p.ID
-	}
-	old.Next = max(old.Next, p.Next)
-	return *old != before
-}
-
-// Join widens the cut by a later one, and reports whether it covers more.
-func (c *Cut) Join(later *Cut) (wider bool) {
-	for _, p := range later.Parts {
-		wider = c.Add(p) || wider
-	}
-	return wider
-}
 
 // DatasetCut is how far what a dataset said is deleted.
 type DatasetCut struct {
@@ -124,6 +45,15 @@ type EventFloor struct {
 type Erased struct {
 	Floor    profile.Stamp // what is stamped below does not come back
 	Suppress bool          // nor does what is newer
+	// Floors are those of single datasets that reach further, sorted by dataset. Once newer data
+	// has begun the identity anew its own rows have them, too.
+	Floors []NamedFloors
+}
+
+// NamedFloors are the floors of one dataset.
+type NamedFloors struct {
+	Dataset string
+	DataFloors
 }
 
 func (d *dictionary) floorsKey(dst []byte, f FragmentRef) ([]byte, error) {
@@ -393,28 +323,6 @@ func (r *Reader) EventIDsFrom(dataset, after string, fn func(id string, row *Eve
 	})
 }
 
-func encodeCut(e *encoder, c *Cut) {
-	e.count(len(c.Parts))
-	for i := range c.Parts {
-		p := &c.Parts[i]
-		e.name(p.Topic)
-		e.uint(uint64(uint32(p.Partition)))
-		e.raw(p.ID[:])
-		e.int(p.Next)
-		e.int(p.Former)
-	}
-}
-
-func (d *decoder) cut() (c Cut) {
-	for range d.count() {
-		p := CutPart{Topic: d.name(), Partition: int32(d.uint())}
-		copy(p.ID[:], d.raw(len(p.ID)))
-		p.Next, p.Former = d.int(), d.int()
-		c.Parts = append(c.Parts, p)
-	}
-	return c
-}
-
 func encodeDatasetCut(e *encoder, row *DatasetCut) {
 	encodeCut(e, &row.Cut)
 	e.flag(row.Done)
@@ -439,21 +347,40 @@ func encodeDataFloors(e *encoder, row *DataFloors) {
 
 func (d *dictionary) decodeDataFloors(src []byte) (*DataFloors, error) {
 	r := d.decode(src)
-	row := &DataFloors{Fragment: r.stamp()}
-	for range r.count() {
-		row.Events = append(row.Events, EventFloor{From: r.int(), To: r.int(), Cut: r.cut()})
+	row := r.dataFloors()
+	return &row, r.done()
+}
+
+func (d *decoder) dataFloors() DataFloors {
+	row := DataFloors{Fragment: d.stamp()}
+	for range d.count() {
+		row.Events = append(row.Events, EventFloor{From: d.int(), To: d.int(), Cut: d.cut()})
 	}
-	return row, r.done()
+	return row
 }
 
 func encodeErased(e *encoder, row *Erased) {
 	e.stamp(row.Floor)
 	e.flag(row.Suppress)
+	if len(row.Floors) == 0 {
+		return
+	}
+	e.grow()
+	e.count(len(row.Floors))
+	for i := range row.Floors {
+		e.name(row.Floors[i].Dataset)
+		encodeDataFloors(e, &row.Floors[i].DataFloors)
+	}
 }
 
 func (d *dictionary) decodeErased(src []byte) (*Erased, error) {
-	r := d.decode(src)
+	r, grown := d.decodeUpTo(rowVersionGrown, src)
 	row := &Erased{Floor: r.stamp(), Suppress: r.flag()}
+	if grown {
+		for range r.count() {
+			row.Floors = append(row.Floors, NamedFloors{r.name(), r.dataFloors()})
+		}
+	}
 	return row, r.done()
 }
 

@@ -17,7 +17,7 @@ func encodeIdentity(e *encoder, row *Identity) {
 	e.stamp(row.Floor)
 	e.stamp(row.Unlinked)
 	e.byte(flagBits(row.Ordered, row.Floored, row.Erased,
-		row.Expiry != 0, row.Idle != 0, row.Erasing))
+		row.Expiry != 0, row.Idle != 0, row.Erasing, row.Named))
 	e.uint(row.Degree)
 	e.uint(row.Crowd)
 	e.byte(byte(row.Silence))
@@ -40,7 +40,7 @@ func (d *dictionary) decodeIdentity(src []byte) (*Identity, error) {
 	row.Floor, row.Unlinked = r.stamp(), r.stamp()
 	flags := r.byte()
 	row.Ordered, row.Floored, row.Erased = flags&1 != 0, flags&2 != 0, flags&4 != 0
-	row.Erasing = flags&32 != 0
+	row.Erasing, row.Named = flags&32 != 0, flags&64 != 0
 	row.Degree, row.Crowd, row.Silence = r.uint(), r.uint(), Silence(r.byte())
 	if row.Silence&SilentHub != 0 {
 		row.Beyond = r.uint()

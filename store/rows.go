@@ -47,6 +47,7 @@ type Identity struct {
 	Floored  bool // there are rows of floors of its datasets
 	Erased   bool // it was erased, and has begun anew: see Reader.Erased
 	Erasing  bool // what is stored of it is being removed, and not shown any more
+	Named    bool // since it was erased something newer has named it: it stays, whatever is left
 
 	Degree uint64 // links that it has, those that do not count too
 	// Crowd is how many of its links count towards it being a hub.

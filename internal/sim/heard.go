@@ -212,8 +212,13 @@ func (o *oracle) hearLifted(op *toldOp) {
 	}
 }
 
-// afterwards is how somebody goes on of whom an erasure that was lifted has left something.
+// afterwards is how somebody goes on whom an erasure that was lifted had erased. What is told of
+// later deletions stays.
 func (o *oracle) afterwards(id who, first int64) {
+	delete(o.below, id)
+	o.ranges[id] = slices.DeleteFunc(o.ranges[id], func(r eventRange) bool {
+		return r.by < o.next[topicControl+"/0"]
+	})
 	if _, known := o.known[id]; known {
 		o.known[id] = first
 		delete(o.floor, id)

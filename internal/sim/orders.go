@@ -394,8 +394,6 @@ func (o *oracle) strip(id who, up int64) {
 	if _, known := o.known[id]; !known {
 		return
 	}
-	delete(o.below, id)
-	delete(o.ranges, id)
 	if o.anythingOf(id) {
 		o.known[id] = o.erased[hashOf(id)].time + 1
 		o.floor[id] = max(o.floorOf(id), up)
