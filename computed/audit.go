@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 )
@@ -220,6 +221,7 @@ func (x *Audit) days() error {
 // cutDay reads of which day a row is, nil where its key is none of a day.
 func cutDay(key []byte) *foldedDay {
 	dataset, rest, ok := cutText(key[1:])
+	dataset, _, _ = strings.Cut(dataset, eraMark)
 	day, err := readTime(rest)
 	if !ok || err != nil || len(rest) == 8 {
 		return nil

@@ -140,7 +140,7 @@ func BenchmarkFolding(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := s.Expire(p.events[0]); err != nil {
+				if _, err := s.Expire(p.events[0], 0); err != nil {
 					b.Fatal(err)
 				}
 				if err := s.Save(); err != nil {

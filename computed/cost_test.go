@@ -150,7 +150,7 @@ func TestFoldedDaysStaySmall(t *testing.T) {
 			}
 			for _, e := range p.events {
 				rows.ops = 0
-				if _, err := s.Expire(e); err != nil {
+				if _, err := s.Expire(e, 0); err != nil {
 					t.Fatal(err)
 				}
 				if rows.ops > 12 {
@@ -233,7 +233,7 @@ func change(t *testing.T, s *State, p *person, want map[int]bool, j int) {
 			delete(want, k)
 			_, err = s.Delete(numbered(k))
 		} else { // it counts as if it were still there
-			_, err = s.Expire(numbered(k))
+			_, err = s.Expire(numbered(k), 0)
 		}
 		if err != nil {
 			t.Fatal(fmt.Errorf("event %d: %w", k, err))

@@ -22,7 +22,10 @@ func Day(t int64) int64 {
 // Expire lets go of an event whose retention has ended. Of a lifetime attribute it goes on to
 // count: it is folded into its day. For other windows it is a Delete; they have let go of it before
 // where the caller moves them first.
-func (s *State) Expire(e *Event) (Reading, error) {
+//
+// Of days that are folded nobody knows any more from where their events came. Era keeps those apart
+// that a deletion of the dataset covers: it counts the deletions that the event came after.
+func (s *State) Expire(e *Event, era uint64) (Reading, error) {
 	if s.attribute.window.kind != lifetime {
 		return s.Delete(e)
 	}
@@ -37,7 +40,7 @@ func (s *State) Expire(e *Event) (Reading, error) {
 			return r, err
 		}
 	}
-	return r, s.fold(dayPart(e.Dataset, Day(e.Time)), c)
+	return r, s.fold(dayPart(e.Dataset, era, Day(e.Time)), c)
 }
 
 // fold adds an event, which is in the whole, to a folded day. A day keeps no more rows than can
@@ -138,17 +141,17 @@ type Removed struct {
 	Events int64 // that counted
 }
 
-// RemoveDays takes away the folded days of a dataset from one up to and including another, by
-// [Day]. A single event cannot be taken out of a folded day: its whole day goes.
-func (s *State) RemoveDays(dataset string, from, to int64) (Removed, error) {
+// RemoveDays takes away the folded days of a dataset in an era, from one up to and including
+// another, by [Day]. A single event cannot be taken out of a folded day: its whole day goes.
+func (s *State) RemoveDays(dataset string, era uint64, from, to int64) (Removed, error) {
 	var removed Removed
-	prefix := datasetPrefix(dataset)
+	prefix := daysPrefix(dataset, era)
 	for from <= to {
 		day, found, err := s.nextDay(prefix, from, to)
 		if err != nil || !found {
 			return removed, err
 		}
-		n, err := s.removeDay(dayPart(dataset, day))
+		n, err := s.removeDay(dayPart(dataset, era, day))
 		if err != nil {
 			return removed, err
 		}

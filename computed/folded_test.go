@@ -100,7 +100,7 @@ func TestExpiringWithoutMoving(t *testing.T) {
 		for len(p.events) > 0 {
 			e := p.events[0]
 			p.unstore(e)
-			if _, err := s.Expire(e); err != nil {
+			if _, err := s.Expire(e, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -150,7 +150,7 @@ func TestFoldedDayStaysTruncated(t *testing.T) {
 		}
 		removed := Removed{}
 		err := w.each("ann", func(s *State, _ *person) (err error) {
-			removed, err = s.RemoveDays("web", -1, 1)
+			removed, err = s.RemoveDays("web", 0, -1, 1)
 			return err
 		})
 		if err != nil || removed != (Removed{Days: 1, Events: 3}) {

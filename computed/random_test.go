@@ -285,7 +285,7 @@ func (r *run) delete() {
 	}
 	day := Day(e.Time)
 	r.must(r.world.each(name, func(s *State, _ *person) error {
-		_, err := s.RemoveDays(e.Dataset, day, day)
+		_, err := s.RemoveDays(e.Dataset, 0, day, day)
 		return err
 	}))
 	r.known[name] = slices.DeleteFunc(r.known[name], func(t told) bool {

@@ -3,6 +3,7 @@ package computed
 import (
 	"encoding/binary"
 	"iter"
+	"strconv"
 )
 
 // Rows are the stored rows of one attribute of one identity, in the order of their keys' bytes. The
@@ -57,13 +58,21 @@ func (p part) key(space byte) []byte {
 func (p part) index() (from, to []byte) { return p.key(spaceIndex), p.key(spaceIndex + 1) }
 
 // dayPart is the part of a dataset's folded day.
-func dayPart(dataset string, day int64) part {
-	return appendTime(datasetPrefix(dataset), day)
+func dayPart(dataset string, era uint64, day int64) part {
+	return appendTime(daysPrefix(dataset, era), day)
 }
 
-func datasetPrefix(dataset string) []byte {
+// daysPrefix begins the keys of the days of a dataset in an era. Those of the first name the
+// dataset alone, as all did before there were eras.
+func daysPrefix(dataset string, era uint64) []byte {
+	if era > 0 {
+		dataset += eraMark + strconv.FormatUint(era, 10)
+	}
 	return appendText([]byte{spaceDay}, dataset)
 }
+
+// eraMark is between the name of a dataset, which never has it, and an era.
+const eraMark = "\x00"
 
 // appendTime appends eight bytes in the order of the numbers.
 func appendTime(dst []byte, t int64) []byte {

@@ -171,7 +171,7 @@ func (s *teller) delete(d *datadriven.TestData, ids []string) string {
 		}
 		day := Day(s.gone[id].Time)
 		err := s.world.each(name, func(st *State, _ *person) error {
-			removed, err := st.RemoveDays("shop", day, day)
+			removed, err := st.RemoveDays("shop", 0, day, day)
 			if removed.Days > 0 {
 				fmt.Fprintf(&out, "%s: %d folded day, %d events\n", st.attribute.Name(),
 					removed.Days, removed.Events)

@@ -130,7 +130,7 @@ func (w *world) expire(name string, e *Event, now int64) error {
 	}
 	w.person(name).unstore(e)
 	return w.each(name, func(s *State, _ *person) error {
-		_, err := s.Expire(e)
+		_, err := s.Expire(e, 0)
 		return err
 	})
 }

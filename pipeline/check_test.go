@@ -150,7 +150,7 @@ func TestCheckComputed(t *testing.T) {
 			rows := d.rows(4)
 			s, err := d.model.Entities[0].Computed[0].Attribute.Open(rows) // another's
 			d.must(err)
-			_, err = s.Expire(event(d, "y", "2023-11-14T11:00:00Z"))
+			_, err = s.Expire(event(d, "y", "2023-11-14T11:00:00Z"), 0)
 			d.must(err)
 			d.put(4, rows)
 		}, []string{

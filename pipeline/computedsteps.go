@@ -35,8 +35,9 @@ func (sh *Shard) computedDelete(p *person, ref store.EventRef, row *store.Event,
 // computedExpire lets go of an event whose retention ends. Lifetime attributes go on counting it;
 // of others, whose windows are no longer than that, it has left or is about to.
 func (sh *Shard) computedExpire(p *person, ref store.EventRef, row *store.Event) error {
+	era := sh.eraOf(ref.Dataset)
 	return sh.eachReading(p, ref, row, cause{}, func(one *computedState, r eventReading) error {
-		_, err := one.Expire(r.event)
+		_, err := one.Expire(r.event, era)
 		return err
 	})
 }
@@ -51,16 +52,36 @@ type computedRemoved struct {
 // and including another, by [computed.Day].
 func (sh *Shard) computedDays(p *person, dataset string, from, to int64, why cause) (
 	removed computedRemoved, err error) {
+	return sh.removeDays(p, foldedDays{dataset, sh.eraOf(dataset) + 1, from, to}, why)
+}
+
+// foldedDays are the folded days of a dataset in the eras before one, from one up to and including
+// another.
+type foldedDays struct {
+	dataset  string
+	until    uint64
+	from, to int64
+}
+
+func (sh *Shard) removeDays(p *person, days foldedDays, why cause) (removed computedRemoved,
+	err error) {
 	folds := func(t *tracked, _ *computedState) bool { return t.Lifetime() }
 	err = sh.eachKept(p, folds, func(cp *computedPerson, one *computedState) error {
-		r, err := one.RemoveDays(dataset, from, to)
-		if r.Days > 0 {
+		var all computed.Removed
+		for era := sh.firstEra(days.dataset); era < days.until; era++ {
+			r, err := one.RemoveDays(days.dataset, era, days.from, days.to)
+			if err != nil {
+				return err
+			}
+			all.Days, all.Events = all.Days+r.Days, all.Events+r.Events
+		}
+		if all.Days > 0 {
 			sh.state.touchComputed(cp)
 			sh.markDirty(p, why)
 		}
-		removed.Days = max(removed.Days, r.Days)
-		removed.Events = max(removed.Events, r.Events)
-		return err
+		removed.Days = max(removed.Days, all.Days)
+		removed.Events = max(removed.Events, all.Events)
+		return nil
 	})
 	return removed, err
 }

@@ -64,8 +64,26 @@ func (sh *Shard) widenCut(dataset string, cut *store.Cut) {
 	}
 	if c.row.Cut.Join(cut) {
 		c.row.Anew = false
+		c.row.Era++
 	}
 	c.row.Done, c.dirty = false, true
+}
+
+// eraOf is the era of a dataset: what computed attributes have folded of its events before it is
+// deleted, and nothing of what they fold now.
+func (sh *Shard) eraOf(dataset string) uint64 {
+	if c := sh.cuts[dataset]; c != nil {
+		return c.row.Era
+	}
+	return 0
+}
+
+// firstEra is the first era of which something can be folded.
+func (sh *Shard) firstEra(dataset string) uint64 {
+	if c := sh.cuts[dataset]; c != nil {
+		return c.row.FirstEra
+	}
+	return 0
 }
 
 // gone reports whether what a stored record of a dataset had said is deleted.

@@ -32,6 +32,7 @@ type dropArgs struct {
 	Class   string         `json:"class"`
 	Dataset string         `json:"dataset"`
 	Cut     []auditCutPart `json:"cut,omitempty"` // up to where the operation acts
+	Era     uint64         `json:"era,omitempty"` // that it has begun: folded days before it go
 }
 
 // dropCursor says how far a drop has come: first the rows of identities, then the event ids.
@@ -171,7 +172,7 @@ func (sh *Shard) deleteDataset(op *operation) error {
 	op.cut = &cut
 	sh.widenCut(op.Dataset, &cut)
 	return sh.startJob(op, jobDrop, dropArgs{Class: op.Class, Dataset: op.Dataset,
-		Cut: auditCut(&cut)})
+		Cut: auditCut(&cut), Era: sh.eraOf(op.Dataset)})
 }
 
 // stepDrop removes the next of what a dataset said.
@@ -205,6 +206,7 @@ func (sh *Shard) stepDrop(job *store.Job, args dropArgs, limit int) (done bool, 
 	}
 	if done {
 		c.row.Done, c.dirty = !sh.dropsAgain(args.Dataset, job), true
+		c.row.FirstEra = max(c.row.FirstEra, args.Era)
 		return true, nil
 	}
 	job.Cursor, err = json.Marshal(at)
@@ -289,7 +291,8 @@ func (w *dropStep) item(item *store.Item) error {
 	return nil
 }
 
-// days removes what computed attributes have folded of the dataset's expired events.
+// days removes what computed attributes have folded of the dataset's expired events, of those that
+// came before the cut.
 func (w *dropStep) days(id profile.Identity) error {
 	if !w.sh.folds(w.args.Class, w.args.Dataset) {
 		return nil
@@ -298,7 +301,8 @@ func (w *dropStep) days(id profile.Identity) error {
 	if err != nil {
 		return err
 	}
-	gone, err := w.sh.computedDays(p, w.args.Dataset, math.MinInt64, math.MaxInt64, w.why)
+	all := foldedDays{w.args.Dataset, w.args.Era, math.MinInt64, math.MaxInt64}
+	gone, err := w.sh.removeDays(p, all, w.why)
 	w.removed.days += gone.Days
 	return err
 }

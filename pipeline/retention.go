@@ -144,7 +144,7 @@ func (sh *Shard) expire(p *person, now int64, why cause) error {
 	}
 	sh.expiries += len(refs)
 	for _, ref := range refs {
-		if err := sh.expireEvent(p, ref); err != nil {
+		if err := sh.expireEvent(p, ref, why); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,14 @@ func (sh *Shard) expire(p *person, now int64, why cause) error {
 // expireEvent removes an event as if it had never been, but for a delete of its id, and for what
 // computed attributes keep of it for ever: then its id is remembered, so that a copy is not counted
 // again.
-func (sh *Shard) expireEvent(p *person, ref store.EventRef) error {
+func (sh *Shard) expireEvent(p *person, ref store.EventRef, why cause) error {
+	e, err := sh.state.eventID(ref.Dataset, ref.ID)
+	if err != nil {
+		return err
+	}
+	if gone, err := sh.cleanEventID(ref.Dataset, ref.ID, e, why); gone || err != nil {
+		return err // it was deleted: nothing is kept of it
+	}
 	row, err := sh.state.event(ref)
 	if err != nil {
 		return err
@@ -175,10 +182,6 @@ func (sh *Shard) expireEvent(p *person, ref store.EventRef) error {
 		if err := sh.computedExpire(p, ref, row); err != nil {
 			return err
 		}
-	}
-	e, err := sh.state.eventID(ref.Dataset, ref.ID)
-	if err != nil {
-		return err
 	}
 	if sh.folds(p.key.class, ref.Dataset) {
 		e.row = store.EventID{Stamp: e.row.Stamp, Deleted: e.row.Deleted, Expired: true}

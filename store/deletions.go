@@ -24,6 +24,9 @@ type DatasetCut struct {
 	Cut  Cut
 	Done bool // nothing of what the cut covers is stored any more
 	Anew bool // records have come since
+	// Era counts how often the cut was widened: what is folded of expired events is kept by it. Of
+	// those before FirstEra nothing is kept any more.
+	Era, FirstEra uint64
 }
 
 // DataFloors are what turns data of one dataset about one identity away.
@@ -327,11 +330,19 @@ func encodeDatasetCut(e *encoder, row *DatasetCut) {
 	encodeCut(e, &row.Cut)
 	e.flag(row.Done)
 	e.flag(row.Anew)
+	if row.Era > 0 {
+		e.grow()
+		e.uint(row.Era)
+		e.uint(row.FirstEra)
+	}
 }
 
 func (d *dictionary) decodeDatasetCut(src []byte) (*DatasetCut, error) {
-	r := d.decode(src)
+	r, grown := d.decodeUpTo(rowVersionGrown, src)
 	row := &DatasetCut{Cut: r.cut(), Done: r.flag(), Anew: r.flag()}
+	if grown {
+		row.Era, row.FirstEra = r.uint(), r.uint()
+	}
 	return row, r.done()
 }
 

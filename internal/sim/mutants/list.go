@@ -192,7 +192,7 @@ var mutants = []mutant{
 		"if one.summary == nil && one.wake != computed.Never {",
 		"if false {"},
 	{"folded-events-forgotten", "pipeline/computedsteps.go",
-		"_, err := one.Expire(r.event)", "_, err := one.Delete(r.event)"},
+		"_, err := one.Expire(r.event, era)", "_, err := one.Delete(r.event)"},
 	{"folded-day-not-deleted", "pipeline/deletes.go",
 		"computed.Day(from), computed.Day(to), op.why",
 		"computed.Day(to), computed.Day(from), op.why"},
