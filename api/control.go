@@ -272,7 +272,7 @@ type jobStatus struct {
 	State    string     `json:"state"` // running, done
 	Done     uint64     `json:"done"`
 	Total    uint64     `json:"total"` // an estimate while it runs; 0: not known yet
-	Created  time.Time  `json:"created"`
+	Created  *time.Time `json:"created,omitempty"` // none: no step of it was taken yet
 	Finished *time.Time `json:"finished,omitempty"`
 }
 
@@ -281,7 +281,11 @@ func (h *handler) jobs(w http.ResponseWriter, _ *http.Request) {
 	all := []jobStatus{}
 	err := h.backend.Store.Reader().Jobs(func(job *store.Job) error {
 		s := jobStatus{ID: job.ID, Kind: job.Kind, State: "running", Done: job.Done,
-			Total: job.Total, Created: time.Unix(0, job.Created).UTC()}
+			Total: job.Total}
+		if job.Created != 0 {
+			at := time.Unix(0, job.Created).UTC()
+			s.Created = &at
+		}
 		if job.State == store.JobDone {
 			at := time.Unix(0, job.Finished).UTC()
 			s.State, s.Finished = "done", &at

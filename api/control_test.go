@@ -59,6 +59,14 @@ func TestControl(t *testing.T) {
 	if code != 200 || !strings.Contains(body, done) {
 		t.Errorf("jobs: %d %s", code, body)
 	}
+	b := w.backend.Store.NewBatch()
+	b.SetJob(&store.Job{ID: "waits", Kind: "retain", State: store.JobRunning})
+	must(t, w.backend.Store.Commit(b, true))
+	code, body = w.get("/v1/jobs")
+	if code != 200 || strings.Contains(body, "1970") ||
+		!strings.Contains(body, `"kind":"retain","state":"running","done":0,"total":0}`) {
+		t.Errorf("a job that has taken no step: %d %s", code, body)
+	}
 }
 
 // TestControlRefusedLater: what only the pipeline can refuse is told under its id, too.

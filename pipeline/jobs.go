@@ -95,6 +95,9 @@ func (sh *Shard) runJob(units int, now int64) error {
 		return nil
 	}
 	job := sh.jobs[0]
+	if job.Created == 0 {
+		job.Created = now // no record began it: it begins here
+	}
 	done, err := sh.stepJob(job, min(units, sh.stepLimit))
 	if err != nil {
 		return fmt.Errorf("working on job %s: %w", job.ID, err)

@@ -133,6 +133,18 @@ func TestRetentionChanges(t *testing.T) {
 	if left := w.storedEvents(); !maps.Equal(left, map[string]int{"web": 1}) {
 		t.Errorf("shorter: %v", left)
 	}
+	jobs := 0
+	w.must(w.store.Reader().Jobs(func(job *store.Job) error {
+		jobs++
+		begun := time.Unix(0, job.Created)
+		if begun.Before(w.now.Add(-time.Minute)) || begun.After(time.Unix(0, job.Finished)) {
+			t.Errorf("job %s: begun at %s, now is %s", job.ID, begun, w.now)
+		}
+		return nil
+	}))
+	if jobs != 1 {
+		t.Errorf("%d jobs look at every identity, want 1", jobs)
+	}
 	set(50 * day)
 	w.pass(20 * day)
 	if left := w.storedEvents(); !maps.Equal(left, map[string]int{"web": 1}) {

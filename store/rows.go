@@ -139,7 +139,7 @@ type Job struct {
 	Total    uint64 // units there were when it began; an estimate
 	State    JobState
 	Cause    profile.Position // of the control record
-	Created  int64            // nanoseconds since the epoch
+	Created  int64            // nanoseconds since the epoch; 0: at its first step, without a record
 	Finished int64            // 0 while it runs
 }
 

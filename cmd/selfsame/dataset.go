@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -233,7 +234,7 @@ func listJobs(ctx context.Context, path, address string, asJSON bool) error {
 			progress = "100%"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", j.ID, j.Kind, j.State, j.Done, j.Total,
-			progress, j.Created)
+			progress, cmp.Or(j.Created, "-"))
 	}
 	return table.Flush()
 }
