@@ -101,8 +101,8 @@ func (w *world) tellAttributes() string {
 			a.Type, a.Spec.Function, pipeline.Said(a.Spec.Filter), a.Ready, a.Since))
 	}
 	if status.Job != nil {
-		lines = append(lines, fmt.Sprintf("%s %d of %d", status.Job.ID, status.Job.Done,
-			status.Job.Total))
+		lines = append(lines, fmt.Sprintf("%s %s %d of %d", status.Job.ID, status.Job.Phase,
+			status.Job.Done, status.Job.Total))
 	}
 	return strings.Join(lines, "\n")
 }

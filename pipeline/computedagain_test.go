@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,39 @@ func TestComputedRedefinedAlike(t *testing.T) {
 	w.publish()
 	if more := w.emitted("profiles"); strings.Count(first, "\n") > 1 || first == "" || more != "" {
 		t.Errorf("%s, then %s: want one record, and no other", first, more)
+	}
+}
+
+// TestComputedPhases: while a definition takes the place of another, it is told from the start what
+// the job is at, and how far in all.
+func TestComputedPhases(t *testing.T) {
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		addOrders(t)(m)
+		define(t, m, countOrders(""))
+	})
+	defer func() { w.close() }()
+	orders := pipeline.TopicPartition{Topic: "orders"}
+	for i := range 3 {
+		w.send(orders, pipeline.Record{Value: fmt.Appendf(nil, `{"order":"o%d","crm":"%d"}`, i, i+1)})
+	}
+	w.consume(orders, 10)
+	define(t, w.model, countOrders("event.order != 'none'"))
+	w.must(w.store.Close())
+	w.open()
+	var told []string
+	for {
+		status, err := pipeline.NewLookup(w.model, w.store).Computed("profile")
+		w.must(err)
+		if status.Job == nil {
+			break
+		}
+		told = append(told, fmt.Sprintf("%s %s %d/%d", status.Attributes[0].State,
+			status.Job.Phase, status.Job.Done, status.Job.Total))
+		w.must(w.shard.Apply(nil, w.now.UnixNano()))
+	}
+	want := "replacing building 0/9, ready showing 3/9, ready clearing 6/9"
+	if got := strings.Join(slices.Compact(told), ", "); got != want {
+		t.Errorf("told %s\nwant %s", got, want)
 	}
 }
 

@@ -163,14 +163,51 @@ func (a *computedAdoption) start(row *store.ComputedClass, changes []ComputedCha
 	if err != nil {
 		return fmt.Errorf("starting a backfill: %w", err)
 	}
+	total, err := a.total(row)
+	if err != nil {
+		return err
+	}
 	row.Job = "backfill-" + row.Class + "-" + strconv.Itoa(int(row.Next)) + "-" +
 		strconv.FormatUint(a.store.NextVersion(), 10)
 	a.jobs = append(a.jobs, &store.Job{ID: row.Job, Kind: jobBackfill, Args: raw,
-		State: store.JobRunning, Created: a.now})
+		State: store.JobRunning, Created: a.now, Total: total})
 	for i := range changes {
 		changes[i].Job = row.Job
 	}
 	return nil
+}
+
+// total is how many identities and profiles a backfill will go through, 0 where that is not known:
+// the profiles, and the identities for each of the other phases that has something to do.
+func (a *computedAdoption) total(row *store.ComputedClass) (uint64, error) {
+	totals, err := a.store.Reader().GraphTotals(row.Class)
+	if err != nil || totals == nil {
+		return 0, err
+	}
+	n := totals.Clusters()
+	if slices.ContainsFunc(row.Attributes, waits) {
+		n += totals.Identities()
+	}
+	goes := func(a store.ComputedAttribute) bool {
+		return a.Until != store.NotYet || replaced(row, &a)
+	}
+	if slices.ContainsFunc(row.Attributes, goes) {
+		n += totals.Identities()
+	}
+	return uint64(n), nil
+}
+
+// replaced reports whether an attribute is shown until another one of its name is built.
+func replaced(row *store.ComputedClass, a *store.ComputedAttribute) bool {
+	return a.From != store.NotYet && a.Until == store.NotYet &&
+		slices.ContainsFunc(row.Attributes, func(other store.ComputedAttribute) bool {
+			return other.Name == a.Name && waits(other)
+		})
+}
+
+// waits reports whether the states of an attribute are still to be built.
+func waits(a store.ComputedAttribute) bool {
+	return a.From == store.NotYet && a.Until == store.NotYet
 }
 
 // The phases of a backfill: the first byte of its cursor. What follows says where it goes on.
@@ -179,6 +216,18 @@ const (
 	backfillShow  = 1 // profiles
 	backfillClear = 2 // rows of what is gone, of all identities
 )
+
+// backfillPhases tell of the phases what ComputedProgress does.
+var backfillPhases = [...]string{backfillBuild: ComputedPhaseBuild,
+	backfillShow: ComputedPhaseShow, backfillClear: ComputedPhaseClear}
+
+// backfillPhase returns the phase that a backfill is in, and where in it.
+func backfillPhase(job *store.Job) (phase byte, at []byte) {
+	if len(job.Cursor) == 0 {
+		return backfillBuild, nil
+	}
+	return job.Cursor[0], job.Cursor[1:]
+}
 
 // backfillEvents is how many events one step of a backfill looks at, for each of its units.
 const backfillEvents = 10
@@ -189,10 +238,7 @@ func (sh *Shard) stepBackfill(job *store.Job, args backfillArgs, limit int) (don
 	if c == nil || c.row.Job != job.ID || sh.model.Entity(args.Class) == nil {
 		return true, nil // another one has taken its place
 	}
-	phase, at := byte(backfillBuild), []byte(nil)
-	if len(job.Cursor) > 0 {
-		phase, at = job.Cursor[0], job.Cursor[1:]
-	}
+	phase, at := backfillPhase(job)
 	var next []byte
 	switch phase {
 	case backfillBuild:
@@ -200,7 +246,7 @@ func (sh *Shard) stepBackfill(job *store.Job, args backfillArgs, limit int) (don
 	case backfillShow:
 		next, err = sh.backfillShow(job, c, at, limit)
 	default:
-		next, err = sh.backfillClear(c, at, limit)
+		next, err = sh.backfillClear(job, c, at, limit)
 	}
 	if err != nil {
 		return false, err
@@ -228,7 +274,7 @@ func (sh *Shard) backfillBuild(job *store.Job, c *computedClass, at []byte, limi
 	next []byte, err error) {
 	var building []*tracked
 	for i := range c.row.Attributes {
-		if a := &c.row.Attributes[i]; a.From == store.NotYet && a.Until == store.NotYet {
+		if a := &c.row.Attributes[i]; waits(*a) {
 			if t := sh.state.computed.catalog.attribute(c.row.Class, a); t != nil {
 				building = append(building, t)
 			}
@@ -289,7 +335,7 @@ func (sh *Shard) showBuilt(c *computedClass) {
 	w := sh.state.computed
 	for i := range c.row.Attributes {
 		a := &c.row.Attributes[i]
-		if a.From != store.NotYet || a.Until != store.NotYet {
+		if !waits(*a) {
 			continue
 		}
 		for j := range c.row.Attributes {
@@ -322,7 +368,8 @@ func (sh *Shard) backfillShow(job *store.Job, c *computedClass, at []byte, limit
 }
 
 // backfillClear takes away the rows of attributes that are gone, identity by identity.
-func (sh *Shard) backfillClear(c *computedClass, at []byte, limit int) (next []byte, err error) {
+func (sh *Shard) backfillClear(job *store.Job, c *computedClass, at []byte, limit int) (
+	next []byte, err error) {
 	stays := func(number uint16) bool {
 		return slices.ContainsFunc(c.row.Attributes, func(a store.ComputedAttribute) bool {
 			return a.Number == number && a.Until == store.NotYet
@@ -351,5 +398,7 @@ func (sh *Shard) backfillClear(c *computedClass, at []byte, limit int) (next []b
 			}
 		}
 	}
+	job.Done += uint64(len(ids))
+	job.Total = max(job.Total, job.Done)
 	return next, nil
 }

@@ -29,11 +29,19 @@ type ComputedStatus struct {
 	Job        *ComputedProgress `json:"job,omitempty"` // that is under way
 }
 
-// ComputedProgress is how far a backfill is: in identities and profiles.
+// The phases of a backfill, one after the other.
+const (
+	ComputedPhaseBuild = "building" // states, identity by identity
+	ComputedPhaseShow  = "showing"  // what has been built, profile by profile
+	ComputedPhaseClear = "clearing" // what is left of earlier definitions, identity by identity
+)
+
+// ComputedProgress is how far a backfill is: in identities and profiles of all its phases.
 type ComputedProgress struct {
 	ID    string `json:"id"`
+	Phase string `json:"phase"`
 	Done  uint64 `json:"done"`
-	Total uint64 `json:"total"` // an estimate
+	Total uint64 `json:"total"` // an estimate; 0: not known yet
 }
 
 // ComputedInfo tells of one computed attribute.
@@ -66,9 +74,12 @@ func (l *Lookup) Computed(class string) (*ComputedStatus, error) {
 	if row.Job != "" {
 		out.Job = &ComputedProgress{ID: row.Job}
 		err = snap.Jobs(func(job *store.Job) error {
-			if job.ID == row.Job {
-				out.Job.Done, out.Job.Total = job.Done, job.Total
+			if job.ID != row.Job {
+				return nil
 			}
+			phase, _ := backfillPhase(job)
+			out.Job.Phase = backfillPhases[phase]
+			out.Job.Done, out.Job.Total = job.Done, job.Total
 			return nil
 		})
 	}

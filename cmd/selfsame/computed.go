@@ -104,10 +104,28 @@ func datasetsOf(s *pipeline.ComputedSpec) string {
 }
 
 func printBackfill(w io.Writer, job *pipeline.ComputedProgress) {
-	if job != nil {
-		fmt.Fprintf(w, "\n%s: %d of about %d identities and profiles\n", job.ID, job.Done,
-			max(job.Done, job.Total))
+	if job == nil {
+		return
 	}
+	of := "?"
+	if job.Total > 0 {
+		of = fmt.Sprint(max(job.Done, job.Total))
+	}
+	fmt.Fprintf(w, "\n%s, %s: %d of about %s identities and profiles\n", job.ID,
+		phaseText(job.Phase), job.Done, of)
+}
+
+// phaseText says what a backfill is at.
+func phaseText(phase string) string {
+	switch phase {
+	case pipeline.ComputedPhaseBuild:
+		return "building states"
+	case pipeline.ComputedPhaseShow:
+		return "showing them in profiles"
+	case pipeline.ComputedPhaseClear:
+		return "clearing what earlier definitions kept"
+	}
+	return phase
 }
 
 func printComputedInfo(w io.Writer, a *pipeline.ComputedInfo,
