@@ -295,11 +295,12 @@ func (c *Client) unreachable(err error) error {
 }
 
 func (c *Client) refused(code int, body []byte) error {
-	var said struct {
-		Error string `json:"error"`
-	}
+	var said refusal
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		return fmt.Errorf("what answers at %s is not a selfsame daemon: status %d", c.base, code)
+	}
+	if len(said.Problems) > 0 {
+		return &DefinitionsError{c.base, said.Error, said.Problems}
 	}
 	switch code {
 	case http.StatusUnauthorized:

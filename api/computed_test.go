@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,8 @@ func TestComputed(t *testing.T) {
 		`{"attributes":` + visits + `,"sample":2}`: `"looked":2`,
 		`{"attributes":` + visits + `}`:            `"computed_flags":{"pages":["truncated"]}`,
 		`{"attributes":{"x":{"dataset":"web","function":"count","window":"day",` +
-			`"filter":"event.no"}}}`: `x: filter: column 6: undefined field 'no'`,
+			`"filter":"event.no"}}}`: `{"error":"x: filter: column 6: undefined field 'no'",` +
+			`"problems":[{"path":["x","filter"],"problem":"column 6: undefined field 'no'"}]}`,
 		`{"attributes":{}}`: `want at least one attribute`,
 		`{"attributes":` + visits + `,"identity":"crm:9"}`:        `no profile has this identity`,
 		`{"attributes":` + visits + `,"identity":"nobody"}`:       `as NAMESPACE:VALUE`,
@@ -76,5 +78,13 @@ func TestComputedClient(t *testing.T) {
 	q.Identity = "crm:9"
 	if _, err = c.PreviewComputed(t.Context(), q); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an unknown identity: %v", err)
+	}
+	q.Identity = "crm:1"
+	q.Attributes["visits"] = pipeline.ComputedSpec{Dataset: "web", Function: "count", Window: "1x"}
+	var refused *DefinitionsError
+	if _, err = c.PreviewComputed(t.Context(), q); !errors.As(err, &refused) ||
+		!slices.Equal(refused.Problems[0].Key, []string{"visits", "window"}) ||
+		!strings.Contains(err.Error(), "refused: visits: window: ") {
+		t.Errorf("a wrong definition: %v", err)
 	}
 }

@@ -271,7 +271,7 @@ type jobStatus struct {
 	Kind     string     `json:"kind"`
 	State    string     `json:"state"` // running, done
 	Done     uint64     `json:"done"`
-	Total    uint64     `json:"total"` // an estimate while it runs; 0: not known yet
+	Total    uint64     `json:"total"`             // an estimate while it runs; 0: not known yet
 	Created  *time.Time `json:"created,omitempty"` // none: no step of it was taken yet
 	Finished *time.Time `json:"finished,omitempty"`
 }

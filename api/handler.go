@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+
+	"selfsame/pipeline"
 )
 
 // handler routes requests by exact path, else by what the path starts with. Unlike http.ServeMux it
@@ -192,8 +194,15 @@ type readiness struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
+// refusal is the answer to what is wrong.
+type refusal struct {
+	Error string `json:"error"`
+	// Problems are where in the definitions that were to be tried.
+	Problems []pipeline.SpecError `json:"problems,omitempty"`
+}
+
 func writeError(w http.ResponseWriter, code int, text string) {
-	writeJSON(w, code, map[string]string{"error": text})
+	writeJSON(w, code, refusal{Error: text})
 }
 
 func writeJSON(w http.ResponseWriter, code int, value any) {

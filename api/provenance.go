@@ -85,7 +85,10 @@ func (h *handler) answerProvenance(w http.ResponseWriter, asked provenanceQuery,
 // failed answers where reading went wrong, and reports whether it did.
 func (h *handler) failed(w http.ResponseWriter, err error) bool {
 	var wrong *pipeline.QueryError
+	var specs *pipeline.SpecsError
 	switch {
+	case errors.As(err, &specs):
+		writeJSON(w, http.StatusBadRequest, refusal{specs.Error(), specs.Specs})
 	case errors.As(err, &wrong):
 		writeError(w, http.StatusBadRequest, wrong.Problem)
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -44,4 +45,15 @@ func (c *Client) Preview(ctx context.Context, q pipeline.PreviewQuery) ([]byte, 
 	}
 	request.Header.Set("Content-Type", "application/json")
 	return c.answer(c.do(c.http, request))
+}
+
+// DefinitionsError is what a client returns where the daemon refuses the definitions of a preview.
+type DefinitionsError struct {
+	daemon, said string
+	Problems     []pipeline.SpecError // by the path in what was sent
+}
+
+// Error implements error.
+func (e *DefinitionsError) Error() string {
+	return fmt.Sprintf("the daemon at %s refused: %s", e.daemon, e.said)
 }

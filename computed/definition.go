@@ -138,7 +138,7 @@ func (c *checker) checkFunction() *behaviour {
 		return nil
 	}
 	if !known {
-		c.fail("function", "%q is none; there are %s", c.def.Function, functionNames())
+		c.fail("function", "%q is no function; there are %s", c.def.Function, functionNames())
 		return nil
 	}
 	switch {

@@ -90,7 +90,7 @@ func parseWindow(def *Definition) (w *window, key string, err error) {
 func parseLength(text string) (int64, error) {
 	is := "is missing"
 	if text != "" {
-		is = strconv.Quote(text) + " is none"
+		is = strconv.Quote(text) + " is no window"
 	}
 	wrong := errors.New(is + ": want lifetime, day, week, month, or a duration such as 36h or 30d")
 	var d time.Duration

@@ -1,15 +1,7 @@
 package config
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
-
-	"go.yaml.in/yaml/v3"
 
 	"selfsame/pipeline"
 )
@@ -55,31 +47,18 @@ func (c *Config) schemasAway(m *pipeline.Model, entity string) bool {
 
 // LoadComputedSpecs reads computed attributes of a file of their own: definitions by name, as
 // entities.*.computed has them.
-func LoadComputedSpecs(path string) (map[string]pipeline.ComputedSpec, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading computed attributes: %w", err)
-	}
-	p := &problems{at: &lines{name: filepath.Base(path)}}
-	var document yaml.Node
-	if yaml.Unmarshal(text, &document) == nil && len(document.Content) == 1 {
-		p.at.root = document.Content[0]
-	}
+func LoadComputedSpecs(path string) (map[string]pipeline.ComputedSpec, *SpecFile, error) {
 	var read map[string]computedFile
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&read); err != nil && !errors.Is(err, io.EOF) {
-		p.explain(err)
-		return nil, p.err()
-	}
-	var more yaml.Node
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		p.list = append(p.list, problem{line: max(1, more.Line),
-			text: "a second document: want one"})
+	file, err := readSpecFile(path, "definitions by name, as in entities.*.computed", &read)
+	if err != nil {
+		return nil, nil, err
 	}
 	specs := map[string]pipeline.ComputedSpec{}
 	for name, one := range read {
 		specs[name] = pipeline.ComputedSpec(one)
 	}
-	return specs, p.err()
+	if len(specs) == 0 {
+		return nil, nil, file.Explain([]pipeline.SpecError{{Problem: "want a definition"}})
+	}
+	return specs, file, nil
 }

@@ -40,11 +40,18 @@ func TestLoadComputedSpecs(t *testing.T) {
 		"spend: {dataset: till, function: sum, value: total, window: 7d, n: 2}": "",
 		"spend: {dataset: till, functon: sum}":                                  "functon",
 		"a: {window: day}\n---\nb: {window: day}":                               "second document",
+		"":                                   "new.yaml:1: want a definition",
+		"spend: {dataset: till}\nbig: [web]": "new.yaml:2: big: want keys with values, not a list",
+		"\nbig: {fitler: x}":                 `new.yaml:2: big: unknown key "fitler"; did you mean "filter"?`,
+		"big: {n: three}":                    `new.yaml:1: big: want an integer, not "three"`,
+		"version: 1\nentities:\n  profile: {computed: {a: {window: day}}}": "new.yaml:2: this is " +
+			"of a whole configuration: want definitions by name, as in entities.*.computed",
+		"computed:\n  a: {window: day}": "new.yaml:1: this is of a whole configuration",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		specs, err := LoadComputedSpecs(path)
+		specs, _, err := LoadComputedSpecs(path)
 		switch {
 		case want == "" && (err != nil || specs["spend"].Window != "7d" || *specs["spend"].N != 2):
 			t.Errorf("%q: %+v, %v", text, specs, err)

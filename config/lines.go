@@ -195,6 +195,7 @@ func (p *problems) explain(err error) (goesOn bool) {
 			continue
 		}
 		one := splitLine(text)
+		one.text = wantedType(one.text)
 		if one.path = p.at.around(one.line); len(one.path) > 0 {
 			one.text = strings.Join(one.path, ".") + ": " + one.text
 		}

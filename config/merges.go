@@ -1,15 +1,7 @@
 package config
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
-
-	"go.yaml.in/yaml/v3"
 
 	"selfsame/pipeline"
 )
@@ -41,27 +33,16 @@ func (f *policy) spec() pipeline.MergeSpec {
 }
 
 // LoadMergeSpec reads a merge policy of its own file: the keys of a policy that say how to merge.
-func LoadMergeSpec(path string) (pipeline.MergeSpec, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return pipeline.MergeSpec{}, fmt.Errorf("reading a merge policy: %w", err)
-	}
-	p := &problems{at: &lines{name: filepath.Base(path)}}
+func LoadMergeSpec(path string) (pipeline.MergeSpec, *SpecFile, error) {
 	var f mergeFile
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		p.explain(err)
-		return pipeline.MergeSpec{}, p.err()
-	}
-	var more yaml.Node
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		p.list = append(p.list, problem{line: max(1, more.Line),
-			text: "a second document: a policy is one"})
+	file, err := readSpecFile(path, "the keys of one policy: strategy, precedence, overrides, "+
+		"stitching", &f)
+	if err != nil {
+		return pipeline.MergeSpec{}, nil, err
 	}
 	whole := policy{Stitching: f.Stitching, Strategy: f.Strategy, Precedence: f.Precedence,
 		Overrides: f.Overrides}
-	return whole.spec(), p.err()
+	return whole.spec(), file, nil
 }
 
 // mergeFile mirrors the file of a merge policy.

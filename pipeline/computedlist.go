@@ -3,9 +3,9 @@ package pipeline
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"selfsame/computed"
@@ -206,7 +206,8 @@ type ComputedDiff struct {
 }
 
 // PreviewComputed evaluates definitions on stored events, on one committed state, and changes
-// nothing. nil where the identity is not known. *QueryError where the query is wrong.
+// nothing. nil where the identity is not known. *QueryError where the query is wrong, *SpecsError
+// where a definition is.
 func (l *Lookup) PreviewComputed(q ComputedQuery) (*ComputedPreview, error) {
 	entity, _, err := l.find(q.Class, "")
 	if err != nil {
@@ -245,21 +246,20 @@ func (l *Lookup) tryOut(q ComputedQuery) ([]*tracked, error) {
 		return nil, err
 	}
 	var shown []*tracked
-	var problems []string
-	for name, spec := range q.Attributes {
-		d, errs := CompileComputed(name, spec, class)
-		for i := range errs {
-			problems = append(problems, name+": "+errs[i].Error())
+	var problems []SpecError
+	for _, name := range slices.Sorted(maps.Keys(q.Attributes)) {
+		d, errs := CompileComputed(name, q.Attributes[name], class)
+		for _, one := range errs {
+			one.Key = append([]string{name}, one.Key...)
+			problems = append(problems, one)
 		}
 		if len(errs) == 0 {
 			shown = append(shown, &tracked{Attribute: d.Attribute, def: d.Definition})
 		}
 	}
 	if len(problems) > 0 {
-		slices.Sort(problems)
-		return nil, &QueryError{strings.Join(problems, "; ")}
+		return nil, specsError("", problems)
 	}
-	slices.SortFunc(shown, func(a, b *tracked) int { return cmp.Compare(a.Name(), b.Name()) })
 	return shown, nil
 }
 

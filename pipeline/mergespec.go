@@ -25,10 +25,31 @@ type RuleSpec struct {
 	Union      bool     `json:"union,omitempty" yaml:"union"`
 }
 
-// SpecError says what is wrong at one key of a [MergeSpec].
+// SpecError says what is wrong at one key of a [MergeSpec] or [ComputedSpec].
 type SpecError struct {
-	Key     []string
-	Problem string
+	Key     []string `json:"path,omitempty"`
+	Problem string   `json:"problem"`
+}
+
+// SpecsError is a [QueryError] that says where in the definitions of a query it is.
+type SpecsError struct {
+	Query QueryError
+	Specs []SpecError
+}
+
+// Error implements error.
+func (e *SpecsError) Error() string { return e.Query.Problem }
+
+// Unwrap returns the *QueryError.
+func (e *SpecsError) Unwrap() error { return &e.Query }
+
+// specsError joins errors under a heading, which may be empty.
+func specsError(heading string, errs []SpecError) error {
+	var lines []string
+	for i := range errs {
+		lines = append(lines, errs[i].Error())
+	}
+	return &SpecsError{QueryError{heading + strings.Join(lines, "; ")}, errs}
 }
 
 // Error implements error.

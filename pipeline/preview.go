@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"selfsame/profile"
 	"selfsame/store"
@@ -65,7 +64,7 @@ type ListDiff struct {
 
 // Preview compares profiles as they are with what they would be under another policy, on one
 // committed state, and changes nothing. nil where the identity is not known. *QueryError where the
-// query is wrong.
+// query is wrong, *SpecsError where the policy is.
 func (l *Lookup) Preview(q PreviewQuery) (*Preview, error) {
 	entity, against, err := l.find(q.Class, q.Against)
 	if err != nil {
@@ -73,7 +72,7 @@ func (l *Lookup) Preview(q PreviewQuery) (*Preview, error) {
 	}
 	compiled, errs := l.model.CompileMerge(entity, against.Name, q.Policy)
 	if len(errs) > 0 {
-		return nil, specProblem(errs)
+		return nil, specsError("the policy: ", errs)
 	}
 	w := &whatIf{lookup: l, entity: entity, old: against,
 		next: &PolicyTopic{Policy: compiled, ShowDeprecated: against.ShowDeprecated},
@@ -92,14 +91,6 @@ func (l *Lookup) Preview(q PreviewQuery) (*Preview, error) {
 	}
 	w.out.RootsOnly = w.old.alone() || w.next.alone()
 	return w.out, w.sample(q.Sample)
-}
-
-func specProblem(errs []SpecError) error {
-	var lines []string
-	for i := range errs {
-		lines = append(lines, errs[i].Error())
-	}
-	return &QueryError{"the policy: " + strings.Join(lines, "; ")}
 }
 
 // whatIf is one run of Preview.

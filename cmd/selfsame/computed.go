@@ -183,18 +183,21 @@ configuration does.`,
 					return err
 				}
 				q.Identity, q.Sample = args[1], 0
-			}
-			var err error
-			if q.Attributes, err = config.LoadComputedSpecs(args[0]); err != nil {
+			} else if err := checkSample(q.Sample); err != nil {
 				return err
 			}
+			specs, lines, err := config.LoadComputedSpecs(args[0])
+			if err != nil {
+				return err
+			}
+			q.Attributes = specs
 			client, err := apiClient(path, address)
 			if err != nil {
 				return err
 			}
 			answer, err := client.PreviewComputed(c.Context(), q)
 			if err != nil {
-				return err
+				return explainRefused(err, lines)
 			}
 			if asJSON {
 				return printJSON(os.Stdout, answer)
@@ -206,7 +209,7 @@ configuration does.`,
 	addressFlag(c, &address)
 	c.Flags().StringVar(&q.Class, "class", "profile", "entity class")
 	c.Flags().IntVar(&q.Sample, "sample", pipeline.DefaultPreviewSample, "profiles to look at, "+
-		fmt.Sprintf("evenly among all; at most %d", pipeline.MaxPreviewSample))
+		fmt.Sprintf("evenly among all; 1 to %d", pipeline.MaxPreviewSample))
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -89,17 +89,52 @@ func TestPolicyPreview(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"topic: x\n":          "new.yaml",
-		"strategy: [a]\n":     "new.yaml",
+		"strategy: [a]\n":     "new.yaml:1: strategy: want a text, not a list",
+		"kafka: {}\n":         "new.yaml:1: this is of a whole configuration: want the keys of one",
 		"{}\n---\n{}\n":       "a second document",
 		"precedence: crm: x":  "new.yaml",
 		"\nstategy: latest\n": `new.yaml:2: unknown key "stategy"; did you mean "strategy"?`,
-		"overrides:\n  tags: {unoin: true}\n": `new.yaml:2: unknown key "unoin"; ` +
+		"overrides:\n  tags: {unoin: true}\n": `new.yaml:2: overrides.tags: unknown key "unoin"; ` +
 			`did you mean "union"?`,
 	} {
 		write(text)
 		err := execute("policy", "preview", "--policy", file, "--api", address)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// TestPreviewRefused: what the daemon refuses is told by the file and line where it is.
+func TestPreviewRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new.yaml")
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at := `"spend","window"`
+		if strings.Contains(r.URL.Path, "policies") {
+			at = `"overrides","tags"`
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"error":"all","problems":[{"path":[%s],"problem":"is odd"}]}`, at)
+	}))
+	defer daemon.Close()
+	address := strings.TrimPrefix(daemon.URL, "http://")
+	for _, c := range []struct {
+		text, want string
+		command    []string
+	}{
+		{"spend:\n  function: count\n  window: 1x\n", "new.yaml:3: spend.window: is odd",
+			[]string{"computed", "preview", file}},
+		{"strategy: latest\noverrides:\n  tags: {union: true}\n",
+			"new.yaml:3: overrides.tags: is odd", []string{"policy", "preview", "--policy", file}},
+		{"spend: {window: day}", "--sample: want 1 to 1000",
+			[]string{"computed", "preview", file, "--sample", "0"}},
+	} {
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := execute(append(c.command, "--api", address)...)
+		if err == nil || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %s", c.command, err, c.want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"selfsame/api"
 	"selfsame/config"
 	"selfsame/pipeline"
 	"selfsame/profile"
@@ -33,6 +35,23 @@ func checkPreviewed(c *cobra.Command, identity string) error {
 	return nil
 }
 
+// checkSample checks how many profiles a preview is to look at.
+func checkSample(sample int) error {
+	if sample < 1 || sample > pipeline.MaxPreviewSample {
+		return fmt.Errorf("%w: --sample: want 1 to %d", errUsage, pipeline.MaxPreviewSample)
+	}
+	return nil
+}
+
+// explainRefused says where in its file a definition is that the daemon refuses.
+func explainRefused(err error, file *config.SpecFile) error {
+	var refused *api.DefinitionsError
+	if errors.As(err, &refused) {
+		return file.Explain(refused.Problems)
+	}
+	return err
+}
+
 func newPolicyPreview() *cobra.Command {
 	var path, address, file string
 	var q pipeline.PreviewQuery
@@ -52,20 +71,21 @@ strategy, precedence, overrides, stitching.`,
 					return err
 				}
 				q.Identity, q.Sample = args[0], 0
-			} else if q.Sample < 1 || q.Sample > pipeline.MaxPreviewSample {
-				return fmt.Errorf("%w: --sample: want 1 to %d", errUsage, pipeline.MaxPreviewSample)
-			}
-			var err error
-			if q.Policy, err = config.LoadMergeSpec(file); err != nil {
+			} else if err := checkSample(q.Sample); err != nil {
 				return err
 			}
+			policy, lines, err := config.LoadMergeSpec(file)
+			if err != nil {
+				return err
+			}
+			q.Policy = policy
 			client, err := apiClient(path, address)
 			if err != nil {
 				return err
 			}
 			answer, err := client.Preview(c.Context(), q)
 			if err != nil {
-				return err
+				return explainRefused(err, lines)
 			}
 			if asJSON {
 				return printJSON(os.Stdout, answer)
