@@ -38,6 +38,8 @@ type Definition struct {
 type Class struct {
 	Type     *Type // the union schema of the events, a record
 	Datasets []Dataset
+	// Accepted says that the definition was right once: what is refused since then passes.
+	Accepted bool `json:"-"`
 }
 
 // Dataset is an event dataset and how long it keeps its events; 0 is for ever.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
@@ -36,11 +37,8 @@ func (c *checker) checkFilter() *filter {
 		c.fail("filter", "%s", reason(err))
 		return nil
 	}
-	checked, issues := env.Compile(text)
-	if issues.Err() != nil {
-		for _, e := range issues.Errors() {
-			c.failAt("filter", e.Location.Line(), e.Location.Column()+1, oneLine(e.Message))
-		}
+	checked := c.compileFilter(env, text)
+	if checked == nil {
 		return nil
 	}
 	if checked.OutputType() != cel.BoolType {
@@ -48,6 +46,7 @@ func (c *checker) checkFilter() *filter {
 			checked.OutputType().String())
 		return nil
 	}
+	c.checkCompared(checked)
 	seen := survey(checked)
 	if seen.makes != nil {
 		c.failAt("filter", seen.makes.Line(), seen.makes.Column()+1, "a filter cannot make records")
@@ -63,6 +62,55 @@ func (c *checker) checkFilter() *filter {
 		return nil
 	}
 	return &filter{program: program, root: c.class.Type}
+}
+
+// compileFilter parses and checks; nil where there is something wrong.
+func (c *checker) compileFilter(env *cel.Env, text string) *cel.Ast {
+	parsed, issues := env.Parse(text)
+	if issues.Err() != nil {
+		for _, e := range issues.Errors() {
+			c.failAt("filter", e.Location.Line(), e.Location.Column()+1, oneLine(e.Message))
+		}
+		return nil
+	}
+	checked, issues := env.Check(parsed)
+	if issues.Err() == nil {
+		return checked
+	}
+	names := callNames(parsed)
+	for _, e := range issues.Errors() {
+		at := beforeCall(text, e.Location, names[e.ExprID])
+		c.failAt("filter", e.Location.Line(), at+1, oneLine(e.Message))
+	}
+	return nil
+}
+
+// callNames are the names of the functions that are called by name, by the expression's id.
+func callNames(parsed *cel.Ast) map[int64]string {
+	names := map[int64]string{}
+	ast.PreOrderVisit(parsed.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() == ast.CallKind && !e.AsCall().IsMemberFunction() {
+			names[e.ID()] = e.AsCall().FunctionName()
+		}
+	}))
+	return names
+}
+
+// beforeCall returns the column, from 0, at which a call begins: CEL points at its parenthesis.
+func beforeCall(text string, at common.Location, name string) int {
+	lines := strings.Split(text, "\n")
+	if name == "" || at.Line() < 1 || at.Line() > len(lines) {
+		return at.Column()
+	}
+	line := []rune(lines[at.Line()-1])
+	if at.Column() >= len(line) || line[at.Column()] != '(' {
+		return at.Column()
+	}
+	before := strings.TrimRight(string(line[:at.Column()]), " \t")
+	if !strings.HasSuffix(before, name) {
+		return at.Column()
+	}
+	return utf8.RuneCountInString(strings.TrimSuffix(before, name))
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

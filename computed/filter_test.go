@@ -81,6 +81,9 @@ func TestFilters(t *testing.T) {
 		{`event.kind in ["look", "see"]`, no, yes},
 		{`event.kind.matches("^b.y$")`, yes, no},
 		{`dataset == "web"`, yes, yes},
+		{`dataset in ["web"] && dataset != event.kind`, yes, yes},
+		{`event.items.exists(dataset, dataset.sku == "x1")`, yes, absent},
+		{`["wob"].exists(dataset, dataset == "wob")`, yes, yes},
 		{`time == timestamp("2026-01-31T10:00:00.000000001Z")`, yes, yes},
 		{`time.getDayOfWeek("Asia/Tokyo") == 6`, yes, yes},
 		{`1 / (event.qty - 3) == 1`, absent, absent},
@@ -123,6 +126,11 @@ func TestFilterIsPositioned(t *testing.T) {
 		"event.items.exists(i, i.nix)":               "column 24: undefined field 'nix'",
 		"Event{kind: 'buy'} == event":                "column 6: a filter cannot make records",
 		"Event{kind: 'buy'}.kind == 'b'":             "column 6: a filter cannot make records",
+		"now() > time":                               "column 1: undeclared reference to 'now'",
+		"event.kind == 'ü' && 1 < nix (2)":           "column 26: undeclared reference to 'nix'",
+		"true &&\n dataset == 'wob'":                 `line 2, column 13: "wob" is no dataset of the`,
+		"'wob' != dataset":                           `column 1: "wob" is no dataset of the attribute`,
+		"dataset in ['web', 'wob']":                  `column 20: "wob" is no dataset of the attribute`,
 		strings.Repeat(" ", MaxFilterLength+1) + "1": "longer than 10000 characters",
 	} {
 		_, err := Compile(Definition{Name: "n", Datasets: []string{"web"}, Function: Count,
@@ -132,6 +140,17 @@ func TestFilterIsPositioned(t *testing.T) {
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s:\n got  %v\n want %s", filter[:min(len(filter), 60)], err, want)
 		}
+	}
+}
+
+// TestAcceptedFilter: what a store remembers compiles, also where it would be refused today.
+func TestAcceptedFilter(t *testing.T) {
+	class := &Class{Type: typeOf(parseSchema(t, filterSchema).Root()), Accepted: true,
+		Datasets: []Dataset{{Name: "web"}}}
+	a := compile(t, Definition{Name: "n", Datasets: []string{"web"}, Function: Count,
+		Window: "lifetime", Filter: `dataset != "wob"`}, class)
+	if r := a.Read(&Event{Dataset: "web"}); !r.Counts {
+		t.Errorf("got %+v", r)
 	}
 }
 

@@ -131,6 +131,7 @@ func (c *catalog) compile(class string, row *store.ComputedAttribute) *tracked {
 	if json.Unmarshal(row.Definition, &text) != nil || text.Class == nil {
 		return nil
 	}
+	text.Class.Accepted = true
 	a, err := computed.Compile(text.Definition, text.Class)
 	if err != nil || a.Fingerprint() != row.Fingerprint {
 		return nil
