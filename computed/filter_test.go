@@ -128,9 +128,9 @@ func TestFilterIsPositioned(t *testing.T) {
 		"Event{kind: 'buy'}.kind == 'b'":             "column 6: a filter cannot make records",
 		"now() > time":                               "column 1: undeclared reference to 'now'",
 		"event.kind == 'ü' && 1 < nix (2)":           "column 26: undeclared reference to 'nix'",
-		"true &&\n dataset == 'wob'":                 `line 2, column 13: "wob" is no dataset of the`,
-		"'wob' != dataset":                           `column 1: "wob" is no dataset of the attribute`,
-		"dataset in ['web', 'wob']":                  `column 20: "wob" is no dataset of the attribute`,
+		"true &&\n dataset == 'wob'":                 `line 2, column 13: "wob" is no dataset`,
+		"'wob' != dataset":                           `column 1: "wob" is no dataset of the`,
+		"dataset in ['web', 'wob']":                  `column 20: "wob" is no dataset of the`,
 		strings.Repeat(" ", MaxFilterLength+1) + "1": "longer than 10000 characters",
 	} {
 		_, err := Compile(Definition{Name: "n", Datasets: []string{"web"}, Function: Count,

@@ -42,7 +42,7 @@ func TestLoadComputedSpecs(t *testing.T) {
 		"a: {window: day}\n---\nb: {window: day}":                               "second document",
 		"":                                   "new.yaml:1: want a definition",
 		"spend: {dataset: till}\nbig: [web]": "new.yaml:2: big: want keys with values, not a list",
-		"\nbig: {fitler: x}":                 `new.yaml:2: big: unknown key "fitler"; did you mean "filter"?`,
+		"\nbig: {fitler: x}":                 `big: unknown key "fitler"; did you mean "filter"`,
 		"big: {n: three}":                    `new.yaml:1: big: want an integer, not "three"`,
 		"version: 1\nentities:\n  profile: {computed: {a: {window: day}}}": "new.yaml:2: this is " +
 			"of a whole configuration: want definitions by name, as in entities.*.computed",

@@ -51,17 +51,20 @@ func readSpecFile(path, want string, into any) (*SpecFile, error) {
 	}
 	var more yaml.Node
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		p.list = append(p.list, problem{line: max(1, more.Line), text: "a second document: want one"})
+		p.list = append(p.list, problem{line: max(1, more.Line),
+			text: "a second document: want one"})
 	}
 	return f, p.err()
 }
 
 // ofConfiguration finds a key that only a configuration has at its head, or a class of one.
 func (l *lines) ofConfiguration() (line int, found bool) {
-	for i := 0; l.root != nil && l.root.Kind == yaml.MappingNode && i < len(l.root.Content); i += 2 {
-		key := l.root.Content[i]
-		heads := []string{"kafka", "entities", "datasets", "computed", "policies"}
-		if slices.Contains(heads, key.Value) {
+	if l.root == nil || l.root.Kind != yaml.MappingNode {
+		return 0, false
+	}
+	heads := []string{"kafka", "entities", "datasets", "computed", "policies"}
+	for i := 0; i < len(l.root.Content); i += 2 {
+		if key := l.root.Content[i]; slices.Contains(heads, key.Value) {
 			return key.Line, true
 		}
 	}

@@ -66,7 +66,8 @@ func TestComputedPhases(t *testing.T) {
 	defer func() { w.close() }()
 	orders := pipeline.TopicPartition{Topic: "orders"}
 	for i := range 3 {
-		w.send(orders, pipeline.Record{Value: fmt.Appendf(nil, `{"order":"o%d","crm":"%d"}`, i, i+1)})
+		w.send(orders, pipeline.Record{
+			Value: fmt.Appendf(nil, `{"order":"o%d","crm":"%d"}`, i, i+1)})
 	}
 	w.consume(orders, 10)
 	define(t, w.model, countOrders("event.order != 'none'"))
