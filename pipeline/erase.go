@@ -63,7 +63,7 @@ func (sh *Shard) eraseCluster(op *operation) error {
 			people = append(people, p)
 		}
 	}
-	if r := sh.recalledAs(op); r != nil {
+	if r := sh.recalledAs(op.controlInput); r != nil {
 		op.hashes = r.hashes
 	}
 	op.affected, op.members = nil, members
@@ -73,20 +73,30 @@ func (sh *Shard) eraseCluster(op *operation) error {
 
 // toErase lists the identities that an erasure acts on: those of the cluster. Where it is applied
 // again it leaves out those on which it had not acted, and those for which it was lifted later. Of
-// the others on which it had acted nothing can be stored: their hashes were there first.
+// the others on which it had acted nothing can be stored, for their hashes were there first, but
+// what operators have said since the time up to which it erases: that makes them known.
 func (sh *Shard) toErase(op *operation) ([]profile.Identity, error) {
 	members, err := sh.view(op.Class).Members(op.ids[0])
-	r := sh.recalledAs(op)
+	r := sh.recalledAs(op.controlInput)
 	if err != nil || r == nil {
 		return members, err
 	}
 	var left []profile.Identity
 	for _, id := range members {
+		if hash := sh.hashOf(op.Class, id); slices.Contains(r.hashes, hash) && !r.lifted[hash] {
+			left = append(left, id)
+		}
+	}
+	for _, hash := range r.hashes {
+		id, named := sh.recalled.named[hash]
+		if !named || r.lifted[hash] || slices.Contains(left, id) {
+			continue
+		}
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {
 			return nil, err
 		}
-		if hash := sh.hash(p); slices.Contains(r.hashes, hash) && !r.lifted[hash] {
+		if p.known {
 			left = append(left, id)
 		}
 	}

@@ -113,7 +113,7 @@ func (sh *Shard) liftDelete(op *operation) error {
 	if err != nil {
 		return err
 	}
-	if r := sh.recalledAs(op); r != nil {
+	if r := sh.recalledAs(op.controlInput); r != nil {
 		return sh.liftAgain(op, r, members)
 	}
 	op.members = members

@@ -130,7 +130,8 @@ func (sh *Shard) withoutErased(in *Input) (*Rejection, error) {
 // refuseErased refuses a control record that names an identity which was erased since its time.
 func (sh *Shard) refuseErased(in *Input) (*Rejection, error) {
 	c := in.control
-	if !sh.erasures.any || c.Op == ControlErase || c.Op == ControlLiftDelete {
+	if !sh.erasures.any || c.Op == ControlErase || c.Op == ControlLiftDelete ||
+		c.Op == ControlDeleteEvents && sh.recalledAs(c) != nil { // that was earlier
 		return nil, nil
 	}
 	for _, id := range c.ids {

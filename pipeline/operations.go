@@ -70,6 +70,8 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.erase(op)
 	case ControlLiftDelete:
 		return sh.inPlaces(op, sh.liftDelete)
+	case ControlDeleteEvents:
+		return sh.deleteEvents(op)
 	}
 	for _, id := range op.ids {
 		if err := sh.meet(op.Class, id, op.why); err != nil {
@@ -90,8 +92,6 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
 		return sh.deleteFragment(op)
-	case ControlDeleteEvents:
-		return sh.deleteEvents(op)
 	case ControlDeleteDataset:
 		return sh.deleteDataset(op)
 	case ControlPauseDataset:
@@ -366,6 +366,9 @@ func (sh *Shard) relistEvents(p *person, why cause) error {
 
 // deleteFragment removes what one dataset says about one identity and is not newer.
 func (sh *Shard) deleteFragment(op *operation) error {
+	if sh.liftedSince(op.controlInput) {
+		return nil
+	}
 	p, err := sh.state.person(op.Class, op.ids[0])
 	if err != nil {
 		return err

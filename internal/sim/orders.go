@@ -156,7 +156,8 @@ func (o *oracle) obey(r *fed) (reason string) {
 	if reason == "" && c.at.time-o.appended[r.from()] > int64(maxFuture) {
 		reason = "future_timestamp"
 	}
-	if reason == "" && c.Op != "erase" && c.Op != "lift_delete" &&
+	again := c.Op == "delete_events" && o.as(c) != nil
+	if reason == "" && c.Op != "erase" && c.Op != "lift_delete" && !again &&
 		slices.ContainsFunc(c.ids, func(id who) bool { return o.bound(id, c.at.time) }) {
 		reason = "erased"
 	}
@@ -171,7 +172,11 @@ func (o *oracle) obey(r *fed) (reason string) {
 	}
 	o.done[c.ID] = true
 	entry := audited{}
-	if c.Op != "erase" && c.Op != "lift_delete" {
+	switch {
+	case c.Op == "erase", c.Op == "lift_delete":
+	case again && o.unknown(c.ids[0]) && o.bound(c.ids[0], c.at.time):
+		entry.hashes = []string{hashOf(c.ids[0])}
+	default:
 		for _, id := range c.ids {
 			o.meet(id, math.MaxInt64)
 		}
@@ -180,6 +185,17 @@ func (o *oracle) obey(r *fed) (reason string) {
 	o.perform(c, &entry)
 	o.tell(c, "applied", entry)
 	return ""
+}
+
+func (o *oracle) unknown(id who) bool {
+	_, known := o.known[id]
+	return !known
+}
+
+// liftedSince reports whether an operation that is applied again was lifted later.
+func (o *oracle) liftedSince(c *control) bool {
+	op := o.as(c)
+	return op != nil && op.lifted[hashOf(c.ids[0])]
 }
 
 func (o *oracle) perform(c *control, entry *audited) {
@@ -206,6 +222,9 @@ func (o *oracle) perform(c *control, entry *audited) {
 		}
 		o.sink()
 	case "delete_fragment":
+		if o.liftedSince(c) {
+			return
+		}
 		if o.below[id] == nil {
 			o.below[id] = map[string]int64{}
 		}
@@ -214,6 +233,9 @@ func (o *oracle) perform(c *control, entry *audited) {
 		}
 		o.sink()
 	case "delete_events":
+		if o.liftedSince(c) {
+			return
+		}
 		o.ranges[id] = append(o.ranges[id], eventRange{c.Dataset, c.first, c.last, o.cutOf(c),
 			c.at.offset})
 		o.trim(id)
@@ -338,6 +360,7 @@ func (o *oracle) erase(c *control, entry *audited) {
 		members = slices.DeleteFunc(members, func(id who) bool {
 			return !slices.Contains(op.hashes, hashOf(id)) || op.lifted[hashOf(id)]
 		})
+		members = append(members, o.knownAgain(op, members)...)
 	}
 	for _, id := range members {
 		hash := hashOf(id)
@@ -348,6 +371,21 @@ func (o *oracle) erase(c *control, entry *audited) {
 		entry.hashes = op.hashes
 	}
 	o.forget(members, erasure{c.at.time, c.Suppress})
+}
+
+// knownAgain lists those besides whom an erasure had erased, and whom operations that are applied
+// again have made known.
+func (o *oracle) knownAgain(op *toldOp, members []who) (more []who) {
+	for _, id := range slices.Sorted(maps.Keys(o.again)) {
+		for _, id := range o.again[id].ids {
+			hash := hashOf(id)
+			if slices.Contains(op.hashes, hash) && !op.lifted[hash] && !o.unknown(id) &&
+				!slices.Contains(members, id) && !slices.Contains(more, id) {
+				more = append(more, id)
+			}
+		}
+	}
+	return more
 }
 
 // raise keeps what was erased away for longer.
