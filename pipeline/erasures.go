@@ -130,9 +130,11 @@ func (sh *Shard) withoutErased(in *Input) (*Rejection, error) {
 // refuseErased refuses a control record that names an identity which was erased since its time.
 func (sh *Shard) refuseErased(in *Input) (*Rejection, error) {
 	c := in.control
-	if !sh.erasures.any || c.Op == ControlErase || c.Op == ControlLiftDelete ||
-		c.Op == ControlDeleteEvents && sh.recalledAs(c) != nil { // that was earlier
+	if !sh.erasures.any || c.Op == ControlErase || c.Op == ControlLiftDelete {
 		return nil, nil
+	}
+	if reachesFurther(c.Op) && sh.recalledAs(c) != nil {
+		return nil, nil // it was applied before the erasure
 	}
 	for _, id := range c.ids {
 		p, err := sh.state.person(c.Class, id)
@@ -148,6 +150,12 @@ func (sh *Shard) refuseErased(in *Input) (*Rejection, error) {
 		}
 	}
 	return nil, nil
+}
+
+// reachesFurther reports whether an operation about somebody who is erased later does something
+// that the erasure does not undo: to events of later times, to others, to what is no data.
+func reachesFurther(op ControlOp) bool {
+	return op == ControlDeleteEvents || op == ControlDeleteProfile || op == ControlBlockValue
 }
 
 // beginAnew notes that newer data has begun an identity anew that was erased. It counts as first

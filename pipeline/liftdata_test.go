@@ -110,3 +110,37 @@ func TestEventsOfErasedStayAway(t *testing.T) {
 		t.Errorf("lifted and read again: %v", held)
 	}
 }
+
+// TestDeletedBeforeErased: a deletion of a profile that a rebuild applies again after a later
+// erasure of the identity that it names acts on the others, whatever is read first.
+func TestDeletedBeforeErased(t *testing.T) {
+	for _, first := range []string{"web", "control"} {
+		w := newWorld(t, 1)
+		at := w.now.Add(-time.Hour).Format(time.RFC3339)
+		w.event(`{"event":"e1","cookie":"k1","at":"%s"}`, at)
+		w.event(`{"event":"e2","cookie":"k1","crm":"annsnumber","at":"%s"}`, at)
+		w.drain()
+		w.control(`{"id":"d","op":"delete_profile","identities":["crm:annsnumber"]}`)
+		w.control(`{"id":"u","op":"unlink","identities":["crm:annsnumber"]}`)
+		w.control(`{"id":"b","op":"block_value","identities":["crm:annsnumber"]}`)
+		w.now = w.now.Add(time.Minute)
+		w.control(`{"id":"er","op":"erase","identities":["crm:annsnumber"]}`)
+		w.drain()
+		for range 2 { // what a rebuild tells is read by the next
+			w.loseStore()
+			w.consume(pipeline.TopicPartition{Topic: first}, 100)
+			w.drain()
+			if held := w.storedEvents(); len(held) != 0 {
+				t.Errorf("first %s: %v", first, held)
+			}
+			w.noTrace([]profile.Identity{parseIdentity(t, "crm:annsnumber")}, "blocked value")
+		}
+		w.now = w.now.Add(time.Minute)
+		w.event(`{"event":"e3","cookie":"k2","crm":"annsnumber"}`)
+		w.drain()
+		if ids := w.together("cookie:k2"); len(ids) != 1 {
+			t.Errorf("first %s: a blocked value has linked %v", first, ids)
+		}
+		w.close()
+	}
+}

@@ -72,6 +72,8 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.inPlaces(op, sh.liftDelete)
 	case ControlDeleteEvents:
 		return sh.deleteEvents(op)
+	case ControlDeleteProfile:
+		return sh.deleteProfile(op)
 	}
 	for _, id := range op.ids {
 		if err := sh.meet(op.Class, id, op.why); err != nil {
@@ -88,8 +90,6 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.blockValue(op)
 	case ControlResetHub:
 		return sh.resetHub(op)
-	case ControlDeleteProfile:
-		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
 		return sh.deleteFragment(op)
 	case ControlDeleteDataset:
@@ -236,11 +236,10 @@ func (sh *Shard) reviewAround(p *person, why cause) ([]profile.Identity, error) 
 // floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
 // the background. What is applied again acts on those on which it had acted.
 func (sh *Shard) deleteProfile(op *operation) error {
-	told, members, err := sh.deleted(op)
+	members, err := sh.deleted(op)
 	if err != nil {
 		return err
 	}
-	op.affected = told
 	budget, rest := sh.stepLimit, false
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)

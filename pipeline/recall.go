@@ -239,22 +239,44 @@ func (sh *Shard) floorsOf(p *person, dataset string) (store.DataFloors, error) {
 }
 
 // deleted lists the identities that a deletion acts on: those of the profile now, or those on
-// which it had acted before the input was consumed again. told are those that it tells.
-func (sh *Shard) deleted(op *operation) (told, all []profile.Identity, err error) {
+// which it had acted before the input was consumed again, and notes whom it tells. Those who were
+// erased later it does not make known.
+func (sh *Shard) deleted(op *operation) (all []profile.Identity, err error) {
 	r := sh.recalledAs(op.controlInput)
 	if r == nil {
-		all, err = sh.view(op.Class).Members(op.ids[0])
-		return all, all, err
-	}
-	for _, id := range sh.configured(op.Class, r.ids) {
-		if err := sh.meet(op.Class, id, op.why); err != nil {
-			return nil, nil, err
+		if err := sh.meet(op.Class, op.ids[0], op.why); err != nil {
+			return nil, err
 		}
-		if !r.lifted[sh.hashOf(op.Class, id)] {
+		op.affected, err = sh.view(op.Class).Members(op.ids[0])
+		return op.affected, err
+	}
+	op.hashes = slices.Clone(r.hashes)
+	configured := sh.configured(op.Class, r.ids)
+	for _, id := range r.ids {
+		p, err := sh.state.person(op.Class, id)
+		if err != nil {
+			return nil, err
+		}
+		kept, err := sh.erased(p)
+		if err != nil {
+			return nil, err
+		}
+		if !p.known && bound(kept, op.in.Stamp) {
+			op.hashes = append(op.hashes, sh.hash(p))
+			continue
+		}
+		op.affected = append(op.affected, id)
+		if !slices.Contains(configured, id) {
+			continue
+		}
+		if err := sh.meet(op.Class, id, op.why); err != nil {
+			return nil, err
+		}
+		if !r.lifted[sh.hash(p)] {
 			all = append(all, id)
 		}
 	}
-	return r.ids, all, nil
+	return all, nil
 }
 
 // configured leaves out the identities of namespaces that the class does not have any more.

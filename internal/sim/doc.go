@@ -12,6 +12,7 @@
 //	judge.go      the oracle's reading of one record
 //	control.go    its reading of a control record
 //	orders.go     what it makes of what operators ask for
+//	lifting.go    what it makes of lifts
 //	events.go     of copies and deletes of events
 //	merging.go    of fragments, under several policies
 //	counted.go    of events in computed attributes, and their definitions
