@@ -25,6 +25,8 @@ type trimArgs struct {
 	Dataset  string `json:"dataset"`
 	From     int64  `json:"from"`
 	To       int64  `json:"to"`
+
+	Cut []auditCutPart `json:"cut,omitempty"` // up to where the operation acts
 }
 
 // dropArgs are the arguments of a drop.
@@ -56,7 +58,7 @@ func (sh *Shard) deleteEvents(op *operation) error {
 		return err
 	}
 	args := trimArgs{Class: op.Class, Identity: p.key.id.String(), Dataset: op.Dataset,
-		From: from, To: to}
+		From: from, To: to, Cut: auditCut(&floor.Cut)}
 	days, err := sh.computedDays(p, op.Dataset, computed.Day(from), computed.Day(to), op.why)
 	if err != nil {
 		return err
@@ -136,23 +138,23 @@ func (sh *Shard) trimBy(p *person, args *trimArgs, floors []store.EventFloor, li
 	if err != nil {
 		return 0, nil, err
 	}
+	r, err := sh.remover(p)
+	if err != nil {
+		return 0, nil, err
+	}
 	for _, ref := range refs {
 		e, err := sh.state.eventID(ref.Dataset, ref.ID)
 		if err != nil {
 			return 0, nil, err
 		}
-		covers := func(f store.EventFloor) bool {
-			return f.From <= ref.Time && ref.Time <= f.To && f.Cut.Covers(e.row.Stamp.Pos)
-		}
-		if !slices.ContainsFunc(floors, covers) {
+		if !barsStored(floors, ref.Time, e.row.Stamp.Pos) {
 			continue
 		}
 		n++
 		if err := sh.dropEvent(p, ref, why); err != nil {
 			return 0, nil, err
 		}
-		e.row = store.EventID{Deleted: e.row.Deleted}
-		sh.state.touchEventID(ref.Dataset, ref.ID, e)
+		r.free(ref, e, jobTrim)
 	}
 	if n == 0 {
 		return 0, next, nil
@@ -166,6 +168,9 @@ func (sh *Shard) stepTrim(job *store.Job, args trimArgs, limit int) (done bool, 
 		if err := json.Unmarshal(job.Cursor, &args.From); err != nil {
 			return false, err
 		}
+	}
+	if args.Identity == "" {
+		return true, nil // a lift has removed the rest
 	}
 	id, ok := profile.ParseIdentity(args.Identity)
 	if !ok {

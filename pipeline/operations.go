@@ -331,13 +331,16 @@ func (sh *Shard) purge(p *person, floor profile.Stamp, limit int, why cause) (n 
 	if err != nil || len(refs) == 0 {
 		return 0, more, err
 	}
+	r, err := sh.remover(p)
+	if err != nil {
+		return 0, more, err
+	}
 	for _, ref := range refs {
 		e, err := sh.state.eventID(ref.Dataset, ref.ID)
 		if err != nil {
 			return 0, more, err
 		}
-		sh.hide(p, &e.row, true)
-		sh.state.touchEventID(ref.Dataset, ref.ID, e)
+		r.free(ref, e, jobPurge)
 		if err := sh.dropEvent(p, ref, why); err != nil {
 			return 0, more, err
 		}
