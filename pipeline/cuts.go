@@ -199,8 +199,10 @@ func (sh *Shard) eventID(dataset, id string, why cause) (*eventID, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = sh.cleanEventID(dataset, id, e, why)
-	return e, err
+	if _, err = sh.cleanEventID(dataset, id, e, why); err != nil {
+		return nil, err
+	}
+	return e, sh.finishEvent(dataset, id, e, why)
 }
 
 // cleanEventID forgets what is deleted of an event id, and reports whether an event went.

@@ -25,6 +25,8 @@ type trimArgs struct {
 	Dataset  string `json:"dataset"`
 	From     int64  `json:"from"`
 	To       int64  `json:"to"`
+
+	Cut []auditCutPart `json:"cut,omitempty"` // up to where the operation acts
 }
 
 // dropArgs are the arguments of a drop.
@@ -45,25 +47,18 @@ type dropCursor struct {
 // deleteEvents removes what one dataset said of events under one identity in a range of times, up
 // to where its topic has been consumed. Events beyond a limit are removed in the background.
 func (sh *Shard) deleteEvents(op *operation) error {
-	p, err := sh.state.person(op.Class, op.ids[0])
-	if err != nil {
-		return err
-	}
 	from, to, err := parseRange(op.From, op.Until)
 	if err != nil {
 		return err // invariant: checked when it was read
 	}
 	floor := store.EventFloor{From: from, To: to, Cut: sh.cutOf(op)}
 	op.cut = &floor.Cut
-	err = sh.state.changeFloors(p, op.Dataset, func(row *store.DataFloors) {
-		addEventFloor(row, floor)
-	})
-	if err != nil {
+	p, err := sh.barEvents(op, floor)
+	if err != nil || p == nil {
 		return err
 	}
-	delete(sh.recalled.floors[floorKey{p.key, op.Dataset}], op.ID)
 	args := trimArgs{Class: op.Class, Identity: p.key.id.String(), Dataset: op.Dataset,
-		From: from, To: to}
+		From: from, To: to, Cut: auditCut(&floor.Cut)}
 	days, err := sh.computedDays(p, op.Dataset, computed.Day(from), computed.Day(to), op.why)
 	if err != nil {
 		return err
@@ -78,6 +73,36 @@ func (sh *Shard) deleteEvents(op *operation) error {
 	return sh.startJob(op, jobTrim, args)
 }
 
+// barEvents has a floor turn events away. nil: there is nobody to remove any of.
+func (sh *Shard) barEvents(op *operation, floor store.EventFloor) (*person, error) {
+	p, err := sh.state.person(op.Class, op.ids[0])
+	if err != nil {
+		return nil, err
+	}
+	kept, err := sh.erased(p)
+	if err != nil {
+		return nil, err
+	}
+	lifted := sh.liftedSince(op.controlInput)
+	delete(sh.recalled.floors[floorKey{p.key, op.Dataset}], op.ID)
+	if !p.known && bound(kept, op.in.Stamp) { // it is applied again, and must not make them known
+		op.hashes = []store.Hash{sh.hash(p)}
+		if !lifted {
+			row := *kept
+			addNamed(&row, op.Dataset, &store.DataFloors{Events: []store.EventFloor{floor}})
+			sh.setErased(sh.hash(p), &row)
+		}
+		return nil, nil
+	}
+	op.affected = op.ids
+	if err := sh.meet(op.Class, p.key.id, op.why); err != nil || lifted {
+		return nil, err
+	}
+	return p, sh.state.changeFloors(p, op.Dataset, func(row *store.DataFloors) {
+		addEventFloor(row, floor)
+	})
+}
+
 // trim removes up to limit events of p that its floors turn away. next is the time to go on from;
 // nil where none is left.
 func (sh *Shard) trim(p *person, args *trimArgs, limit int, why cause) (n int, next *int64,
@@ -86,6 +111,12 @@ func (sh *Shard) trim(p *person, args *trimArgs, limit int, why cause) (n int, n
 	if err != nil {
 		return 0, nil, err
 	}
+	return sh.trimBy(p, args, floors.Events, limit, why)
+}
+
+// trimBy is trim for given floors.
+func (sh *Shard) trimBy(p *person, args *trimArgs, floors []store.EventFloor, limit int,
+	why cause) (n int, next *int64, err error) {
 	var refs []store.EventRef
 	visits := 0
 	err = sh.state.events(p, args.From, args.To, func(ref store.EventRef) bool {
@@ -107,23 +138,23 @@ func (sh *Shard) trim(p *person, args *trimArgs, limit int, why cause) (n int, n
 	if err != nil {
 		return 0, nil, err
 	}
+	r, err := sh.remover(p)
+	if err != nil {
+		return 0, nil, err
+	}
 	for _, ref := range refs {
 		e, err := sh.state.eventID(ref.Dataset, ref.ID)
 		if err != nil {
 			return 0, nil, err
 		}
-		covers := func(f store.EventFloor) bool {
-			return f.From <= ref.Time && ref.Time <= f.To && f.Cut.Covers(e.row.Stamp.Pos)
-		}
-		if !slices.ContainsFunc(floors.Events, covers) {
+		if !barsStored(floors, ref.Time, e.row.Stamp.Pos) {
 			continue
 		}
 		n++
 		if err := sh.dropEvent(p, ref, why); err != nil {
 			return 0, nil, err
 		}
-		e.row = store.EventID{Deleted: e.row.Deleted}
-		sh.state.touchEventID(ref.Dataset, ref.ID, e)
+		r.free(ref, e, jobTrim)
 	}
 	if n == 0 {
 		return 0, next, nil
@@ -137,6 +168,9 @@ func (sh *Shard) stepTrim(job *store.Job, args trimArgs, limit int) (done bool, 
 		if err := json.Unmarshal(job.Cursor, &args.From); err != nil {
 			return false, err
 		}
+	}
+	if args.Identity == "" {
+		return true, nil // a lift has removed the rest
 	}
 	id, ok := profile.ParseIdentity(args.Identity)
 	if !ok {

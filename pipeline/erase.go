@@ -63,7 +63,7 @@ func (sh *Shard) eraseCluster(op *operation) error {
 			people = append(people, p)
 		}
 	}
-	if r := sh.recalledAs(op); r != nil {
+	if r := sh.recalledAs(op.controlInput); r != nil {
 		op.hashes = r.hashes
 	}
 	op.affected, op.members = nil, members
@@ -73,20 +73,30 @@ func (sh *Shard) eraseCluster(op *operation) error {
 
 // toErase lists the identities that an erasure acts on: those of the cluster. Where it is applied
 // again it leaves out those on which it had not acted, and those for which it was lifted later. Of
-// the others on which it had acted nothing can be stored: their hashes were there first.
+// the others on which it had acted nothing can be stored, for their hashes were there first, but
+// what operators have said since the time up to which it erases: that makes them known.
 func (sh *Shard) toErase(op *operation) ([]profile.Identity, error) {
 	members, err := sh.view(op.Class).Members(op.ids[0])
-	r := sh.recalledAs(op)
+	r := sh.recalledAs(op.controlInput)
 	if err != nil || r == nil {
 		return members, err
 	}
 	var left []profile.Identity
 	for _, id := range members {
+		if hash := sh.hashOf(op.Class, id); slices.Contains(r.hashes, hash) && !r.lifted[hash] {
+			left = append(left, id)
+		}
+	}
+	for _, hash := range r.hashes {
+		id, named := sh.recalled.named[hash]
+		if !named || r.lifted[hash] || slices.Contains(left, id) {
+			continue
+		}
 		p, err := sh.state.person(op.Class, id)
 		if err != nil {
 			return nil, err
 		}
-		if hash := sh.hash(p); slices.Contains(r.hashes, hash) && !r.lifted[hash] {
+		if p.known {
 			left = append(left, id)
 		}
 	}
@@ -109,7 +119,8 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 	}
 	budget := sh.stepLimit
 	for _, p := range people {
-		e := &erasure{sh: sh, p: p, floor: floor, why: op.why, limit: budget, hashed: true}
+		e := &erasure{sh: sh, p: p, floor: floor, why: op.why, limit: budget, hashed: true,
+			first: true}
 		done, err := e.step()
 		if err != nil {
 			return nil, err
@@ -203,7 +214,9 @@ type erasure struct {
 	floor   profile.Stamp // what is stamped below goes
 	why     cause
 	limit   int
-	hashed  bool // it leaves a hash, which keeps away what floors kept away
+	job     *store.Job // that goes on with it; nil where the operation itself does
+	hashed  bool       // it leaves a hash, which keeps away what floors kept away
+	first   bool       // it has just begun
 	removed removed
 }
 
@@ -226,17 +239,22 @@ func (e *erasure) step() (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	moreEvents, err := e.events()
-	if err != nil || moreLinks || moreEvents {
+	more, err := e.events()
+	if err != nil {
 		return false, err
+	}
+	if e.hashed && !more {
+		if more, err = e.sh.deleting(e.p); err != nil {
+			return false, err
+		}
+	}
+	if more = more || moreLinks; more {
+		return false, e.keep(newerWord)
 	}
 	p := e.p
 	if newerWord || len(p.row.Fragments) > 0 || len(p.row.Events) > 0 || p.row.Degree > 0 ||
 		p.row.Ordered || p.row.Named {
-		p.row.Erasing = false
-		e.sh.state.touch(p)
-		e.sh.markDirty(p, e.why)
-		return true, nil
+		return true, e.sh.reveal(p, e.job, e.why)
 	}
 	if err := e.sh.hashFloors(p); err != nil {
 		return false, err
@@ -387,13 +405,16 @@ func (e *erasure) events() (more bool, err error) {
 	if err != nil || len(refs) == 0 {
 		return more, err
 	}
+	r, err := sh.remover(p)
+	if err != nil {
+		return false, err
+	}
 	for _, ref := range refs {
 		id, err := sh.state.eventID(ref.Dataset, ref.ID)
 		if err != nil {
 			return false, err
 		}
-		id.row = store.EventID{}
-		sh.state.touchEventID(ref.Dataset, ref.ID, id)
+		r.free(ref, id, jobErase)
 		if err := sh.dropEvent(p, ref, e.why); err != nil {
 			return false, err
 		}

@@ -63,11 +63,11 @@ func (sh *Shard) stepEraseScan(job *store.Job, args eraseArgs, limit int) (done 
 			if err != nil {
 				return err
 			}
-			e, err := sh.erased(p)
+			mine, err := sh.toBeFound(p)
 			if err != nil {
 				return err
 			}
-			if p.known && e != nil && (!p.row.Erased || p.row.FirstSeen < e.Floor.Time) {
+			if mine {
 				found = p
 				return store.ErrStop
 			}
@@ -84,6 +84,17 @@ func (sh *Shard) stepEraseScan(job *store.Job, args eraseArgs, limit int) (done 
 	return visits == 0, err
 }
 
+// toBeFound reports whether something is left of p that another store had erased.
+func (sh *Shard) toBeFound(p *person) (bool, error) {
+	e, err := sh.erased(p)
+	return err == nil && p.known && e != nil && (!begun(p, e) || p.row.Erasing), err
+}
+
+// begun reports whether what is stored of p is being erased, or came after it was.
+func begun(p *person, e *store.Erased) bool {
+	return p.row.Erased && p.row.FirstSeen >= e.Floor.Time
+}
+
 // eraseFound takes a step of the erasure of an identity that another store had erased. It is found
 // again until nothing is left.
 func (sh *Shard) eraseFound(job *store.Job, p *person, limit int) error {
@@ -93,15 +104,17 @@ func (sh *Shard) eraseFound(job *store.Job, p *person, limit int) error {
 	}
 	why := cause{job.Cause, row.Floor.Time - 1, ControlName}
 	floor := reach(row.Floor, row.Suppress)
-	if err := sh.unbind([]*person{p}, floor, why); err != nil {
-		return err
+	first := !begun(p, row)
+	if first {
+		p.row.Named = false
+		if err := sh.unbind([]*person{p}, floor, why); err != nil {
+			return err
+		}
 	}
-	e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, hashed: true}
-	done, err := e.step()
+	e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, job: job, hashed: true,
+		first: first}
+	_, err = e.step()
 	job.Done += uint64(e.removed.sum())
-	if err == nil && !done {
-		p.row.Erased = false // have it found again
-	}
 	return err
 }
 
@@ -113,7 +126,7 @@ func (sh *Shard) liftDelete(op *operation) error {
 	if err != nil {
 		return err
 	}
-	if r := sh.recalledAs(op); r != nil {
+	if r := sh.recalledAs(op.controlInput); r != nil {
 		return sh.liftAgain(op, r, members)
 	}
 	op.members = members
@@ -171,8 +184,12 @@ func (sh *Shard) liftAgain(op *operation, r *recalledOp, members []profile.Ident
 	return nil
 }
 
-// liftPerson takes the floors of an identity back, and, where it was erased, its hash.
+// liftPerson takes the floors of an identity back, and, where it was erased, its hash. What is to
+// be removed of it still goes first.
 func (sh *Shard) liftPerson(p *person, e *store.Erased) error {
+	if err := sh.finish(p); err != nil {
+		return err
+	}
 	if e != nil {
 		sh.setErased(sh.hash(p), nil)
 		if !e.Floor.Before(p.row.Unlinked) { // the floor can be that of a later deletion

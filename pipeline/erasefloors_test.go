@@ -26,22 +26,12 @@ func testEraseKeepsFloors(t *testing.T, kept bool) {
 	defer func() { w.close() }()
 	at := w.now
 	w.now = w.now.Add(2 * time.Hour)
-	say := func(name string, at time.Time) {
-		w.send(crm0, pipeline.Record{Value: fmt.Appendf(nil,
-			`{"id":"annsnumber","name":"%s","at":%d}`, name, at.UnixMilli())})
-		w.event(`{"event":"%s","crm":"annsnumber","at":"%s"}`, name, at.Format(time.RFC3339))
-		w.drain()
-	}
-	say("old", at)
-	for _, op := range []string{`"delete_fragment","dataset":"crm"`,
-		`"delete_events","dataset":"web"`} {
-		w.control(`{"id":"d-%d","op":%s,"identities":["crm:annsnumber"]}`, len(op), op)
-	}
-	w.drain()
+	w.sayBoth("old", at)
+	w.deleteBoth()
 	left := 0
 	if kept {
 		w.now = w.now.Add(time.Minute)
-		say("newer", w.now)
+		w.sayBoth("newer", w.now)
 		left = 2
 	}
 	w.control(`{"id":"er","op":"erase","identities":["crm:annsnumber"],"time":"%s"}`,
@@ -70,8 +60,7 @@ func testEraseKeepsFloors(t *testing.T, kept bool) {
 		compareFinal(t, want, w.storedData(), "rebuilt, first "+first)
 		again("rebuilt and consumed again")
 	}
-	w.control(`{"id":"l","op":"lift_delete","identities":["crm:annsnumber"]}`)
-	w.drain()
+	w.liftBoth()
 	w.rewind()
 	w.drain()
 	if held := w.storedData(); held["crm:annsnumber web old"] == "" ||

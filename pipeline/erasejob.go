@@ -23,6 +23,9 @@ type eraseArgs struct {
 	Lifted []liftedArgs `json:"lifted,omitempty"`
 }
 
+// looks reports whether it looks for what another store had erased, or deleted.
+func (a *eraseArgs) looks() bool { return a.Scan || len(a.Lifted) > 0 }
+
 // erasePart are identities of one class.
 type erasePart struct {
 	Class      string   `json:"class"`
@@ -31,10 +34,14 @@ type erasePart struct {
 
 // stepErase goes on with an erasure.
 func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool, err error) {
-	if len(args.Lifted) > 0 || args.Scan {
-		switch {
-		case sh.model.Entity(args.Class) == nil:
+	if args.looks() {
+		if sh.model.Entity(args.Class) == nil {
 			return true, nil // the class is no longer configured
+		}
+		wait, err := sh.waitsForOthers(&args)
+		switch {
+		case err != nil || wait:
+			return false, err
 		case args.Scan:
 			return sh.stepEraseScan(job, args, limit)
 		}
@@ -67,7 +74,8 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 		}
 		floor := reach(profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64,
 			Pos: job.Cause}, args.Suppress)
-		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, hashed: true}
+		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, job: job,
+			hashed: true}
 		ended, err := e.step()
 		if err != nil {
 			return false, err

@@ -133,6 +133,9 @@ func (sh *Shard) refuseErased(in *Input) (*Rejection, error) {
 	if !sh.erasures.any || c.Op == ControlErase || c.Op == ControlLiftDelete {
 		return nil, nil
 	}
+	if reachesFurther(c.Op) && sh.recalledAs(c) != nil {
+		return nil, nil // it was applied before the erasure
+	}
 	for _, id := range c.ids {
 		p, err := sh.state.person(c.Class, id)
 		if err != nil {
@@ -147,6 +150,12 @@ func (sh *Shard) refuseErased(in *Input) (*Rejection, error) {
 		}
 	}
 	return nil, nil
+}
+
+// reachesFurther reports whether an operation about somebody who is erased later does something
+// that the erasure does not undo: to events of later times, to others, to what is no data.
+func reachesFurther(op ControlOp) bool {
+	return op == ControlDeleteEvents || op == ControlDeleteProfile || op == ControlBlockValue
 }
 
 // beginAnew notes that newer data has begun an identity anew that was erased. It counts as first

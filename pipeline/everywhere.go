@@ -73,7 +73,7 @@ func (sh *Shard) partsOf(op *operation) []*operation {
 	for _, place := range op.places {
 		part := op.within(place)
 		parts = append(parts, part)
-		if sh.recalledAs(part) != nil {
+		if sh.recalledAs(part.controlInput) != nil {
 			again = append(again, part)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"selfsame/profile"
@@ -98,10 +99,16 @@ func (sh *Shard) runJob(units int, now int64) error {
 	if job.Created == 0 {
 		job.Created = now // no record began it: it begins here
 	}
-	done, err := sh.stepJob(job, min(units, sh.stepLimit))
+	delete(sh.leftovers, job)
+	switch job.Kind {
+	case jobPurge, jobTrim, jobErase, jobClear:
+		units = min(units, sh.stepLimit)
+	}
+	done, err := sh.stepJob(job, units)
 	if err != nil {
 		return fmt.Errorf("working on job %s: %w", job.ID, err)
 	}
+	delete(sh.leftovers, job)
 	sh.touchedJobs = append(sh.touchedJobs, job)
 	sh.jobs = sh.jobs[1:]
 	if !done {
@@ -269,6 +276,11 @@ func (sh *Shard) remerge(key clusterKey, why cause, all bool) error {
 
 // stepPurge removes the next events below the floors of the identities.
 func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool, err error) {
+	of, err := sh.causeOf(job)
+	if err != nil {
+		return false, err
+	}
+	floor := profile.Stamp{Time: of.time + 1, Sequence: math.MinInt64, Pos: job.Cause}
 	at := 0
 	if len(job.Cursor) == 8 {
 		at = int(binary.BigEndian.Uint64(job.Cursor))
@@ -283,14 +295,14 @@ func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool
 			return false, err
 		}
 		why := cause{job.Cause, math.MinInt64, ControlName}
-		n, more, err := sh.purge(p, p.row.Floor, limit, why)
+		n, more, err := sh.purge(p, floor, limit, why)
 		if err != nil {
 			return false, err
 		}
-		if !more && p.known && p.row.Erasing { // what came since is shown
-			p.row.Erasing = false
-			sh.state.touch(p)
-			sh.markDirty(p, why)
+		if !more {
+			if err := sh.reveal(p, job, why); err != nil {
+				return false, err
+			}
 		}
 		job.Done += uint64(n)
 		job.Total = max(job.Total, job.Done)
@@ -300,6 +312,22 @@ func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool
 	}
 	job.Cursor = binary.BigEndian.AppendUint64(nil, uint64(at))
 	return at == len(args.Identities), nil
+}
+
+// reveal shows what has come of p since it was concealed, unless another job still removes of it.
+func (sh *Shard) reveal(p *person, but *store.Job, why cause) error {
+	if !p.known || !p.row.Erasing {
+		return nil
+	}
+	all, err := sh.unfinishedOf(p)
+	other := func(u *unfinished) bool { return u.job != but && u.trim == nil }
+	if err != nil || slices.ContainsFunc(all, other) {
+		return err
+	}
+	p.row.Erasing = false
+	sh.state.touch(p)
+	sh.markDirty(p, why)
+	return nil
 }
 
 // writeJobs puts what the commit has changed of jobs into b.

@@ -70,6 +70,10 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.erase(op)
 	case ControlLiftDelete:
 		return sh.inPlaces(op, sh.liftDelete)
+	case ControlDeleteEvents:
+		return sh.deleteEvents(op)
+	case ControlDeleteProfile:
+		return sh.deleteProfile(op)
 	}
 	for _, id := range op.ids {
 		if err := sh.meet(op.Class, id, op.why); err != nil {
@@ -86,12 +90,8 @@ func (sh *Shard) perform(op *operation) error {
 		return sh.blockValue(op)
 	case ControlResetHub:
 		return sh.resetHub(op)
-	case ControlDeleteProfile:
-		return sh.deleteProfile(op)
 	case ControlDeleteFragment:
 		return sh.deleteFragment(op)
-	case ControlDeleteEvents:
-		return sh.deleteEvents(op)
 	case ControlDeleteDataset:
 		return sh.deleteDataset(op)
 	case ControlPauseDataset:
@@ -236,11 +236,10 @@ func (sh *Shard) reviewAround(p *person, why cause) ([]profile.Identity, error) 
 // floor turns away what comes late or again. The graph stays. Events beyond a limit are removed in
 // the background. What is applied again acts on those on which it had acted.
 func (sh *Shard) deleteProfile(op *operation) error {
-	told, members, err := sh.deleted(op)
+	members, err := sh.deleted(op)
 	if err != nil {
 		return err
 	}
-	op.affected = told
 	budget, rest := sh.stepLimit, false
 	for _, id := range members {
 		p, err := sh.state.person(op.Class, id)
@@ -332,13 +331,16 @@ func (sh *Shard) purge(p *person, floor profile.Stamp, limit int, why cause) (n 
 	if err != nil || len(refs) == 0 {
 		return 0, more, err
 	}
+	r, err := sh.remover(p)
+	if err != nil {
+		return 0, more, err
+	}
 	for _, ref := range refs {
 		e, err := sh.state.eventID(ref.Dataset, ref.ID)
 		if err != nil {
 			return 0, more, err
 		}
-		sh.hide(p, &e.row, true)
-		sh.state.touchEventID(ref.Dataset, ref.ID, e)
+		r.free(ref, e, jobPurge)
 		if err := sh.dropEvent(p, ref, why); err != nil {
 			return 0, more, err
 		}
@@ -366,6 +368,9 @@ func (sh *Shard) relistEvents(p *person, why cause) error {
 
 // deleteFragment removes what one dataset says about one identity and is not newer.
 func (sh *Shard) deleteFragment(op *operation) error {
+	if sh.liftedSince(op.controlInput) {
+		return nil
+	}
 	p, err := sh.state.person(op.Class, op.ids[0])
 	if err != nil {
 		return err

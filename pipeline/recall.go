@@ -27,6 +27,8 @@ type recalled struct {
 	// record, until it is applied again: from then on the row tells, and can be lifted.
 	floors map[floorKey]map[string]store.EventFloor
 	force  map[store.Hash]*store.Erased // what erasures keep away in the end
+	// named are those on whom operations had acted. Control records alone can make them known.
+	named map[store.Hash]profile.Identity
 }
 
 // opKey names an operation by its control record, in one of the classes in which it acted.
@@ -52,14 +54,21 @@ type recalledOp struct {
 // recalledAs is what is known of an operation that is applied again; nil where that is nothing. A
 // list without the identity that the record names was made under other rules, or with another
 // id_key: it does not tell whom it means.
-func (sh *Shard) recalledAs(op *operation) *recalledOp {
-	r := sh.recalled.ops[opKey{op.ID, op.Class}]
-	if r == nil || ControlOp(r.entry.Op) != op.Op ||
-		!slices.Contains(r.ids, op.ids[0]) &&
-			!slices.Contains(r.hashes, sh.hashOf(op.Class, op.ids[0])) {
+func (sh *Shard) recalledAs(c *controlInput) *recalledOp {
+	r := sh.recalled.ops[opKey{c.ID, c.Class}]
+	if r == nil || ControlOp(r.entry.Op) != c.Op || r.entry.Dataset != c.Dataset ||
+		!slices.Contains(r.ids, c.ids[0]) &&
+			!slices.Contains(r.hashes, sh.hashOf(c.Class, c.ids[0])) {
 		return nil
 	}
 	return r
+}
+
+// liftedSince reports whether an operation that is applied again was lifted later for the identity
+// that it names: what comes counts as read again, and nothing is to be done.
+func (sh *Shard) liftedSince(c *controlInput) bool {
+	r := sh.recalledAs(c)
+	return r != nil && r.lifted[sh.hashOf(c.Class, c.ids[0])]
 }
 
 func (sh *Shard) hashOf(class string, id profile.Identity) store.Hash {
@@ -133,7 +142,7 @@ func (sh *Shard) recall(told []auditEntry) error {
 	})
 	r := &sh.recalled
 	*r = recalled{ops: map[opKey]*recalledOp{}, floors: map[floorKey]map[string]store.EventFloor{},
-		force: map[store.Hash]*store.Erased{}}
+		force: map[store.Hash]*store.Erased{}, named: map[store.Hash]profile.Identity{}}
 	var topics []string
 	for i := range told {
 		for _, part := range told[i].Cut {
@@ -167,6 +176,7 @@ func (sh *Shard) recallEntry(op *recalledOp) {
 	r, e := &sh.recalled, op.entry
 	for _, id := range e.Identities {
 		op.ids = append(op.ids, profile.Identity(id))
+		r.named[sh.hashOf(e.Class, profile.Identity(id))] = profile.Identity(id)
 	}
 	switch ControlOp(e.Op) {
 	case ControlLiftDelete:
@@ -229,22 +239,44 @@ func (sh *Shard) floorsOf(p *person, dataset string) (store.DataFloors, error) {
 }
 
 // deleted lists the identities that a deletion acts on: those of the profile now, or those on
-// which it had acted before the input was consumed again. told are those that it tells.
-func (sh *Shard) deleted(op *operation) (told, all []profile.Identity, err error) {
-	r := sh.recalledAs(op)
+// which it had acted before the input was consumed again, and notes whom it tells. Those who were
+// erased later it does not make known.
+func (sh *Shard) deleted(op *operation) (all []profile.Identity, err error) {
+	r := sh.recalledAs(op.controlInput)
 	if r == nil {
-		all, err = sh.view(op.Class).Members(op.ids[0])
-		return all, all, err
-	}
-	for _, id := range sh.configured(op.Class, r.ids) {
-		if err := sh.meet(op.Class, id, op.why); err != nil {
-			return nil, nil, err
+		if err := sh.meet(op.Class, op.ids[0], op.why); err != nil {
+			return nil, err
 		}
-		if !r.lifted[sh.hashOf(op.Class, id)] {
+		op.affected, err = sh.view(op.Class).Members(op.ids[0])
+		return op.affected, err
+	}
+	op.hashes = slices.Clone(r.hashes)
+	configured := sh.configured(op.Class, r.ids)
+	for _, id := range r.ids {
+		p, err := sh.state.person(op.Class, id)
+		if err != nil {
+			return nil, err
+		}
+		kept, err := sh.erased(p)
+		if err != nil {
+			return nil, err
+		}
+		if !p.known && bound(kept, op.in.Stamp) {
+			op.hashes = append(op.hashes, sh.hash(p))
+			continue
+		}
+		op.affected = append(op.affected, id)
+		if !slices.Contains(configured, id) {
+			continue
+		}
+		if err := sh.meet(op.Class, id, op.why); err != nil {
+			return nil, err
+		}
+		if !r.lifted[sh.hash(p)] {
 			all = append(all, id)
 		}
 	}
-	return r.ids, all, nil
+	return all, nil
 }
 
 // configured leaves out the identities of namespaces that the class does not have any more.

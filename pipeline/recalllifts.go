@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"selfsame/computed"
 	"selfsame/profile"
 	"selfsame/store"
 )
@@ -25,6 +26,16 @@ type liftedArgs struct {
 	Erase    bool             `json:"erase,omitempty"` // otherwise the identity and its links stay
 	Suppress bool             `json:"suppress,omitempty"`
 	Cause    profile.Position `json:"cause"`
+	// Dataset is that of a deletion of a fragment, or of events.
+	Dataset string      `json:"dataset,omitempty"`
+	Events  *liftedSpan `json:"events,omitempty"`
+}
+
+// liftedSpan are events of one dataset that were deleted by position.
+type liftedSpan struct {
+	From int64          `json:"from"` // on the way the next time to look at
+	To   int64          `json:"to"`
+	Cut  []auditCutPart `json:"cut"`
 }
 
 // liftedJobs begins the ids of the jobs that look for what was deleted and lifted.
@@ -69,25 +80,43 @@ func (sh *Shard) recallLifted(incarnation uint64) error {
 	return nil
 }
 
-// liftedOf lists the identities for which a deletion of profiles or an erasure was lifted later.
+// liftedOf lists the identities for which a deletion was lifted later.
 func (sh *Shard) liftedOf(op *recalledOp) []liftedArgs {
 	e := op.entry
-	erases := e.Op == string(ControlErase)
 	at, err := parseInstant(e.Time)
-	if err != nil || !erases && e.Op != string(ControlDeleteProfile) {
+	if err != nil {
+		return nil
+	}
+	one := liftedArgs{Suppress: e.Suppress}
+	switch ControlOp(e.Op) {
+	case ControlErase:
+		one.Erase = true
+	case ControlDeleteFragment:
+		one.Dataset = e.Dataset
+	case ControlDeleteEvents:
+		from, to, err := parseRange(e.From, e.Until)
+		if err != nil {
+			return nil
+		}
+		one.Dataset, one.Events = e.Dataset, &liftedSpan{From: from, To: to, Cut: e.Cut}
+	case ControlDeleteProfile:
+	default:
+		return nil
+	}
+	if one.Dataset != "" && sh.model.Dataset(one.Dataset) == nil {
 		return nil
 	}
 	hashes := slices.Clone(op.hashes)
 	for _, id := range op.ids {
 		hashes = append(hashes, sh.hashOf(e.Class, id))
 	}
-	pos := profile.Position(*e.Cause)
-	floor := profile.Stamp{Time: at + 1, Sequence: math.MinInt64, Pos: pos}
+	one.Cause = profile.Position(*e.Cause)
+	one.Floor = profile.Stamp{Time: at + 1, Sequence: math.MinInt64, Pos: one.Cause}
 	var all []liftedArgs
 	for _, hash := range hashes {
 		if op.lifted[hash] {
-			all = append(all, liftedArgs{Hash: hex.EncodeToString(hash[:]), Floor: floor,
-				Erase: erases, Suppress: e.Suppress, Cause: pos})
+			one.Hash = hex.EncodeToString(hash[:])
+			all = append(all, one)
 		}
 	}
 	return all
@@ -118,8 +147,9 @@ func (p *Publisher) takeGone(ctx context.Context) error {
 
 // stepLifted looks for the next identity of which something was deleted and lifted, and removes it.
 func (sh *Shard) stepLifted(job *store.Job, args eraseArgs, limit int) (done bool, err error) {
-	byHash := map[store.Hash][]liftedArgs{}
-	for _, one := range args.Lifted {
+	byHash := map[store.Hash][]*liftedArgs{}
+	for i := range args.Lifted {
+		one := &args.Lifted[i]
 		for _, hash := range hashesOf([]string{one.Hash}) {
 			byHash[hash] = append(byHash[hash], one)
 		}
@@ -156,13 +186,16 @@ func (sh *Shard) stepLifted(job *store.Job, args eraseArgs, limit int) (done boo
 		if ended {
 			place = last
 		}
+		if job.Args, err = json.Marshal(args); err != nil { // how far it has come in spans
+			return false, err
+		}
 	}
 	job.Cursor = place
 	return visits == 0, nil
 }
 
 // removeLifted removes what is stored of p that was deleted and lifted; ended says that it is all.
-func (sh *Shard) removeLifted(job *store.Job, p *person, all []liftedArgs, limit int) (
+func (sh *Shard) removeLifted(job *store.Job, p *person, all []*liftedArgs, limit int) (
 	ended bool, err error) {
 	for _, one := range all {
 		if !p.known {
@@ -171,9 +204,15 @@ func (sh *Shard) removeLifted(job *store.Job, p *person, all []liftedArgs, limit
 		floor := reach(one.Floor, one.Suppress)
 		why := cause{one.Cause, one.Floor.Time - 1, ControlName}
 		done, n := false, removed{}
-		if one.Erase {
+		switch {
+		case one.Erase:
 			done, n, err = sh.eraseLifted(p, floor, limit, why)
-		} else {
+		case one.Events != nil:
+			done, n, err = sh.trimLifted(p, one, limit, why)
+		case one.Dataset != "":
+			done = true
+			n.fragments, err = sh.sinkLifted(p, []string{one.Dataset}, floor, why)
+		default:
 			done, n, err = sh.deleteLifted(p, floor, limit, why)
 		}
 		job.Done += uint64(n.sum())
@@ -209,21 +248,51 @@ func (sh *Shard) deleteLifted(p *person, floor profile.Stamp, limit int, why cau
 	if n.days, err = sh.computedBefore(p, floor.Time, why); err != nil {
 		return false, n, err
 	}
-	for _, dataset := range slices.Clone(p.row.Fragments) {
+	if n.fragments, err = sh.sinkLifted(p, p.row.Fragments, floor, why); err != nil {
+		return false, n, err
+	}
+	var more bool
+	n.events, more, err = sh.purge(p, floor, limit, why)
+	return !more, n, err
+}
+
+// sinkLifted removes what fragments of p hold below a floor, and counts those that went.
+func (sh *Shard) sinkLifted(p *person, datasets []string, floor profile.Stamp, why cause) (n int,
+	err error) {
+	for _, dataset := range slices.Clone(datasets) {
 		f, err := sh.state.fragment(p, dataset)
 		if err != nil {
-			return false, n, err
+			return n, err
 		}
 		visible := f.Visible()
 		if f.Sink(floor) {
 			sh.keepFragment(p, dataset, f)
 		}
 		if visible && !f.Visible() {
-			n.fragments++
+			n++
 		}
 	}
 	sh.markDirty(p, why)
-	var more bool
-	n.events, more, err = sh.purge(p, floor, limit, why)
-	return !more, n, err
+	return n, nil
+}
+
+// trimLifted takes a step of a deletion of events that leaves no floor.
+func (sh *Shard) trimLifted(p *person, one *liftedArgs, limit int, why cause) (done bool,
+	n removed, err error) {
+	span := one.Events
+	told := auditEntry{Cut: span.Cut}
+	floor := store.EventFloor{From: span.From, To: span.To, Cut: told.cut()}
+	days, err := sh.computedDays(p, one.Dataset, computed.Day(span.From), computed.Day(span.To),
+		why)
+	if err != nil {
+		return false, n, err
+	}
+	n.days = days.Days
+	args := trimArgs{Dataset: one.Dataset, From: span.From, To: span.To}
+	var next *int64
+	n.events, next, err = sh.trimBy(p, &args, []store.EventFloor{floor}, limit, why)
+	if next != nil {
+		span.From = *next
+	}
+	return next == nil, n, err
 }

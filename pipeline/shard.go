@@ -73,11 +73,13 @@ type Shard struct {
 	recalled recalled
 	// newRetentions are those under which timers are set from this commit on; nil: those of before.
 	newRetentions []byte
-	drops         map[string]*dropJob // those that run, by job, as far as they were asked for
-	expiries      int                 // events that this commit has removed because they expired
-	erasures      erasures
-	quiet         bool        // the identity topic is not told what happens to the graph
-	repeats       atomic.Bool // input is consumed again, and publishing waits for that
+	// leftovers and drops are what running jobs are to remove, as far as they were asked for.
+	leftovers map[*store.Job]*unfinished
+	drops     map[string]*dropJob // by job
+	expiries  int                 // events that this commit has removed because they expired
+	erasures  erasures
+	quiet     bool        // the identity topic is not told what happens to the graph
+	repeats   atomic.Bool // input is consumed again, and publishing waits for that
 
 	retired struct {
 		sync.Mutex
@@ -103,8 +105,8 @@ type ShardOptions struct {
 	CacheRows int
 	// RenderedBytes bounds the profiles kept between commit and publishing. Default 64 MiB.
 	RenderedBytes int
-	// StepLimit bounds the events or links that one operation, or one step of a job, removes.
-	// Default 1000.
+	// StepLimit bounds the events or links that one operation about identities, or one step of the
+	// job that goes on with it, removes. Default 1000.
 	StepLimit int
 }
 

@@ -143,6 +143,7 @@ type world struct {
 	cacheBytes  int64                             // 0: 8 MiB
 	memtable    int64                             // bytes; 0: 1 MiB
 	cacheRows   int                               // 0: 20, so that rows are read again
+	stepLimit   int                               // of what is removed at a time; 0: the default
 	writer      string                            // transactional id
 	hold        map[pipeline.TopicPartition]int64 // of a store that is rebuilt
 	atLeastOnce bool
@@ -213,7 +214,8 @@ func (w *world) tryOpen() error {
 	_, err = pipeline.AdoptComputed(w.model, w.store, w.now.UnixNano())
 	w.must(err)
 	w.shard, err = pipeline.NewShard(w.model, w.store, pipeline.ShardOptions{
-		Partitions: partitions, CacheRows: cmp.Or(w.cacheRows, 20)})
+		Partitions: partitions, CacheRows: cmp.Or(w.cacheRows, 20),
+		StepLimit: w.stepLimit})
 	w.must(err)
 	w.publisher = pipeline.NewPublisher(w.shard, w.sink, pipeline.PublisherOptions{
 		TransactionalID: w.writer, AtLeastOnce: w.atLeastOnce, HoldUntil: w.hold,

@@ -12,6 +12,7 @@
 //	judge.go      the oracle's reading of one record
 //	control.go    its reading of a control record
 //	orders.go     what it makes of what operators ask for
+//	lifting.go    what it makes of lifts
 //	events.go     of copies and deletes of events
 //	merging.go    of fragments, under several policies
 //	counted.go    of events in computed attributes, and their definitions
@@ -30,11 +31,12 @@
 //
 // What operators ask for can depend on when it is applied. The oracle takes the order in which an
 // owner has consumed everything for a fact, and asks at each control record by a walk of its own
-// who belongs to a profile. Where the pace of a job would decide, control records that ask so wait
-// for the job (owner.go); what is committed while a job is at work, or while publishing waits for
-// the input, is compared at rest only. Retentions end while there is no other work: what a deletion
-// takes depends on whether an event was folded before it. Pausing and resuming a dataset, hubs and
-// contested identities are not in the worlds.
+// who belongs to a profile. While a dataset is deleted control records that ask so wait for the job
+// (owner.go), for its pace would decide; what other deletions have still to remove counts as gone;
+// what is committed while a job is at work, or while publishing waits for the input, is compared at
+// rest only. Retentions end while there is no other work: what a deletion takes depends on whether
+// an event was folded before it. Pausing and resuming a dataset, hubs and contested identities are
+// not in the worlds.
 //
 // What is checked after each run:
 //

@@ -72,7 +72,10 @@ func newTold() told { return told{again: map[string]*toldOp{}, force: map[string
 // as is what was told of a control record; nil where that is nothing, or of somebody else.
 func (t *told) as(c *control) *toldOp {
 	op := t.again[c.ID]
-	if op == nil || op.Op != c.Op || len(c.ids) > 0 && !slices.Contains(op.ids, c.ids[0]) &&
+	if op == nil || op.Op != c.Op || op.Dataset != c.Dataset {
+		return nil
+	}
+	if len(c.ids) > 0 && !slices.Contains(op.ids, c.ids[0]) &&
 		!slices.Contains(op.hashes, hashOf(c.ids[0])) {
 		return nil
 	}
@@ -124,10 +127,9 @@ func (o *oracle) hearOne(op *toldOp, ranges map[who][]eventRange) {
 		o.cuts[op.Dataset] = o.cuts[op.Dataset].join(op.cut)
 		o.drop(op.Dataset)
 	case "delete_events":
-		r := control{From: op.From, Until: op.Until}
-		first, last, _ := r.span()
-		ranges[op.ids[0]] = append(ranges[op.ids[0]], eventRange{op.Dataset, first, last, op.cut,
-			op.Cause.Offset})
+		if len(op.ids) > 0 {
+			ranges[op.ids[0]] = append(ranges[op.ids[0]], op.eventRange())
+		}
 	case "lift_delete":
 		lifted := slices.Clone(op.hashes)
 		for _, id := range op.ids {
@@ -140,6 +142,13 @@ func (o *oracle) hearOne(op *toldOp, ranges map[who][]eventRange) {
 			}
 		}
 	}
+}
+
+// eventRange is that of an operation that deletes events.
+func (op *toldOp) eventRange() eventRange {
+	r := control{From: op.From, Until: op.Until}
+	first, last, _ := r.span()
+	return eventRange{op.Dataset, first, last, op.cut, op.Cause.Offset}
 }
 
 // everybody lists the hashes of those on whom it had acted.
@@ -196,19 +205,32 @@ func (o *oracle) hearErased(op *toldOp) {
 // hearLifted removes what was deleted and lifted since, for it does not come back by itself.
 func (o *oracle) hearLifted(op *toldOp) {
 	for _, hash := range op.everybody() {
-		if !op.lifted[hash] {
-			continue
-		}
-		e := op.erasure()
 		for _, id := range o.withHash(hash) {
-			switch op.Op {
-			case "erase":
-				o.forget([]who{id}, e)
-				o.afterwards(id, e.time+1)
-			case "delete_profile":
-				o.sinkBelow(id, e.time)
+			if op.lifted[hash] {
+				o.removeLifted(op, id)
 			}
 		}
+	}
+}
+
+// removeLifted removes what an operation that was lifted later had deleted of an identity.
+func (o *oracle) removeLifted(op *toldOp, id who) {
+	e, r := op.erasure(), op.eventRange()
+	switch op.Op {
+	case "erase":
+		o.forget([]who{id}, e)
+		o.afterwards(id, e.time+1)
+	case "delete_profile":
+		o.sinkBelow(id, e.time)
+	case "delete_fragment":
+		o.sinkFacts(id, e.time, func(dataset string) bool { return dataset == op.Dataset })
+	case "delete_events":
+		o.eachEvent(func(held *heldEvent) {
+			if held.copy.primary == id && r.covers(held.copy) {
+				held.copy = nil
+			}
+		})
+		o.unfold(id, op.Dataset, r.first, r.last)
 	}
 }
 
@@ -228,17 +250,22 @@ func (o *oracle) afterwards(id who, first int64) {
 
 // sinkBelow removes the data of an identity up to a time, for once.
 func (o *oracle) sinkBelow(id who, up int64) {
-	for _, f := range o.facts {
-		if f.event == "" && f.primary == id && f.stamp.time <= up {
-			f.counts = false
-		}
-	}
+	o.sinkFacts(id, up, func(string) bool { return true })
 	o.unfold(id, "", always, up)
 	o.eachEvent(func(e *heldEvent) {
 		if e.copy.primary == id && e.copy.stamp.time <= up {
 			e.hidden = true
 		}
 	})
+}
+
+// sinkFacts removes what datasets say of an identity up to a time, for once.
+func (o *oracle) sinkFacts(id who, up int64, of func(dataset string) bool) {
+	for _, f := range o.facts {
+		if f.event == "" && f.primary == id && f.stamp.time <= up && of(f.dataset) {
+			f.counts = false
+		}
+	}
 }
 
 // audits reads the audit topic as it lies there.

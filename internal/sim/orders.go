@@ -156,7 +156,9 @@ func (o *oracle) obey(r *fed) (reason string) {
 	if reason == "" && c.at.time-o.appended[r.from()] > int64(maxFuture) {
 		reason = "future_timestamp"
 	}
-	if reason == "" && c.Op != "erase" && c.Op != "lift_delete" &&
+	again := (c.Op == "delete_events" || c.Op == "delete_profile" || c.Op == "block_value") &&
+		o.as(c) != nil
+	if reason == "" && c.Op != "erase" && c.Op != "lift_delete" && !again &&
 		slices.ContainsFunc(c.ids, func(id who) bool { return o.bound(id, c.at.time) }) {
 		reason = "erased"
 	}
@@ -171,7 +173,12 @@ func (o *oracle) obey(r *fed) (reason string) {
 	}
 	o.done[c.ID] = true
 	entry := audited{}
-	if c.Op != "erase" && c.Op != "lift_delete" {
+	switch {
+	case c.Op == "erase", c.Op == "lift_delete":
+	case c.Op == "delete_profile" && again:
+	case c.Op == "delete_events" && o.erasedSince(c.ids[0], c):
+		entry.hashes = []string{hashOf(c.ids[0])}
+	default:
 		for _, id := range c.ids {
 			o.meet(id, math.MaxInt64)
 		}
@@ -180,6 +187,17 @@ func (o *oracle) obey(r *fed) (reason string) {
 	o.perform(c, &entry)
 	o.tell(c, "applied", entry)
 	return ""
+}
+
+func (o *oracle) unknown(id who) bool {
+	_, known := o.known[id]
+	return !known
+}
+
+// liftedSince reports whether an operation that is applied again was lifted later.
+func (o *oracle) liftedSince(c *control) bool {
+	op := o.as(c)
+	return op != nil && op.lifted[hashOf(c.ids[0])]
 }
 
 func (o *oracle) perform(c *control, entry *audited) {
@@ -198,14 +216,16 @@ func (o *oracle) perform(c *control, entry *audited) {
 			o.cutLinks(func(a who, _ *fact) bool { return a == id })
 		}
 	case "delete_profile":
-		told, ids := o.deleted(c)
-		entry.ids = told
+		ids := o.deleted(c, entry)
 		for _, m := range ids {
 			o.floor[m] = max(o.floorOf(m), at)
 			o.unfold(m, "", always, at)
 		}
 		o.sink()
 	case "delete_fragment":
+		if o.liftedSince(c) {
+			return
+		}
 		if o.below[id] == nil {
 			o.below[id] = map[string]int64{}
 		}
@@ -214,6 +234,9 @@ func (o *oracle) perform(c *control, entry *audited) {
 		}
 		o.sink()
 	case "delete_events":
+		if o.liftedSince(c) {
+			return
+		}
 		o.ranges[id] = append(o.ranges[id], eventRange{c.Dataset, c.first, c.last, o.cutOf(c),
 			c.at.offset})
 		o.trim(id)
@@ -255,21 +278,35 @@ func (o *oracle) cutLinks(of func(id who, f *fact) bool) {
 	}
 }
 
-// deleted lists whom a deletion tells and acts on: the profile as it is, or those on which it had
-// acted before the input was consumed again, but for those for whom it was lifted later.
-func (o *oracle) deleted(c *control) (told, ids []who) {
+// deleted lists whom a deletion acts on: the profile as it is, or those on which it had acted
+// before the input was consumed again, but for those for whom it was lifted later. Those who were
+// erased since it tells by their hashes.
+func (o *oracle) deleted(c *control, entry *audited) (ids []who) {
 	op := o.as(c)
 	if op == nil {
-		ids = o.members(c.ids[0])
-		return ids, ids
+		entry.ids = o.members(c.ids[0])
+		return entry.ids
 	}
+	entry.hashes = slices.Clone(op.hashes)
 	for _, id := range op.ids {
+		if o.erasedSince(id, c) {
+			entry.hashes = append(entry.hashes, hashOf(id))
+			continue
+		}
+		entry.ids = append(entry.ids, id)
 		o.meet(id, math.MaxInt64)
 		if !op.lifted[hashOf(id)] {
 			ids = append(ids, id)
 		}
 	}
-	return op.ids, ids
+	return ids
+}
+
+// erasedSince reports whether nothing is known of an identity but that it was erased since an
+// operation about it.
+func (o *oracle) erasedSince(id who, c *control) bool {
+	_, known := o.known[id]
+	return !known && o.bound(id, c.at.time)
 }
 
 // cutOf is how far the input is consumed, or was when the deletion was applied before the input was
@@ -338,6 +375,7 @@ func (o *oracle) erase(c *control, entry *audited) {
 		members = slices.DeleteFunc(members, func(id who) bool {
 			return !slices.Contains(op.hashes, hashOf(id)) || op.lifted[hashOf(id)]
 		})
+		members = append(members, o.knownAgain(op, members)...)
 	}
 	for _, id := range members {
 		hash := hashOf(id)
@@ -348,6 +386,21 @@ func (o *oracle) erase(c *control, entry *audited) {
 		entry.hashes = op.hashes
 	}
 	o.forget(members, erasure{c.at.time, c.Suppress})
+}
+
+// knownAgain lists those besides whom an erasure had erased, and whom operations that are applied
+// again have made known.
+func (o *oracle) knownAgain(op *toldOp, members []who) (more []who) {
+	for _, id := range slices.Sorted(maps.Keys(o.again)) {
+		for _, id := range o.again[id].ids {
+			hash := hashOf(id)
+			if slices.Contains(op.hashes, hash) && !op.lifted[hash] && !o.unknown(id) &&
+				!slices.Contains(members, id) && !slices.Contains(more, id) {
+				more = append(more, id)
+			}
+		}
+	}
+	return more
 }
 
 // raise keeps what was erased away for longer.
@@ -424,51 +477,4 @@ func (o *oracle) anythingOf(id who) bool {
 		}
 	}
 	return o.holders()[id] != nil
-}
-
-// lift takes back what keeps data of a profile away, or of whom it had taken it back before. What
-// was deleted does not come back by itself.
-func (o *oracle) lift(c *control, entry *audited) {
-	members := o.members(c.ids[0])
-	op := o.as(c)
-	if op == nil {
-		for _, id := range members {
-			hash := hashOf(id)
-			if _, erased := o.erased[hash]; erased {
-				entry.hashes = append(entry.hashes, hash)
-			} else {
-				entry.ids = append(entry.ids, id)
-			}
-			o.liftOne(c, id)
-		}
-		return
-	}
-	entry.ids, entry.hashes = op.ids, op.hashes
-	for _, id := range append(members, op.ids...) {
-		hash := hashOf(id)
-		listed := slices.Contains(op.ids, id) || slices.Contains(op.hashes, hash)
-		if listed && !o.force[hash] {
-			o.liftOne(c, id)
-		}
-	}
-	for _, hash := range op.hashes {
-		if !o.force[hash] {
-			delete(o.erased, hash)
-		}
-	}
-}
-
-// liftOne takes back what keeps data of an identity away.
-func (o *oracle) liftOne(c *control, id who) {
-	if e, erased := o.erased[hashOf(id)]; erased {
-		delete(o.erased, hashOf(id))
-		if delete(o.parted, id); o.unlinked[id] <= e.time {
-			delete(o.unlinked, id)
-		}
-	}
-	delete(o.floor, id)
-	delete(o.below, id)
-	o.ranges[id] = slices.DeleteFunc(o.ranges[id], func(r eventRange) bool {
-		return r.by < c.at.offset // what is told of a later one stays
-	})
 }

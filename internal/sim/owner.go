@@ -86,7 +86,7 @@ func (o *owner) open() error {
 		o.adopted(s.defined)
 	}
 	o.shard, err = pipeline.NewShard(s.model, o.store, pipeline.ShardOptions{
-		Partitions: s.partitions, CacheRows: 1 + s.faults.IntN(40)})
+		Partitions: s.partitions, CacheRows: 1 + s.faults.IntN(40), StepLimit: s.config.StepLimit})
 	if err != nil {
 		return o.blame("making the shard", err)
 	}
@@ -194,6 +194,12 @@ func looksAround(r *pipeline.Record) bool {
 		func(op string) bool { return bytes.Contains(r.Value, []byte(`"`+op+`"`)) })
 }
 
+// removing reports whether such a job is at work.
+func (o *owner) removing() bool {
+	return !o.dead() && slices.ContainsFunc(o.shard.Stats().Figures().Jobs,
+		func(job store.Job) bool { return job.Kind == "drop" })
+}
+
 // busy reports whether there is background work to go on with.
 func (o *owner) busy() bool { return !o.dead() && o.shard.Busy(o.now()) }
 
@@ -278,7 +284,7 @@ func (o *owner) fetch(tp pipeline.TopicPartition, limit int, now int64) (pipelin
 	}
 	got, err := o.client.Fetch(context.Background(), tp, from)
 	chunk := pipeline.Chunk{TP: tp, From: from, Next: got.Next, Topic: got.Topic}
-	removing := tp.Topic == topicControl && o.busy()
+	removing := tp.Topic == topicControl && o.removing()
 	for i, r := range got.Records {
 		if i == limit || removing && r.Pos.Offset >= o.next[tp] && looksAround(&r) {
 			chunk.Next = r.Pos.Offset

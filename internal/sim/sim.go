@@ -22,6 +22,9 @@ type Config struct {
 	Faults  Faults // that may happen
 	// AtLeastOnce allows records to repeat. Versions never fall all the same.
 	AtLeastOnce bool
+	// StepLimit bounds what one operation or step of a job removes; 0: as by default, which no run
+	// reaches.
+	StepLimit int
 	// Settle waits until what the engine does in the background has come to rest. Default: nothing,
 	// and then a run with crashes is not quite repeatable.
 	Settle func()

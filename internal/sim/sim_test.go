@@ -38,7 +38,8 @@ func TestSimulation(t *testing.T) {
 	var sum Report
 	for i := range runs {
 		c := Config{Seed: seed + uint64(i), World: worldOf(t, seed+uint64(i)),
-			Faults: faultsOf(t, seed+uint64(i)), AtLeastOnce: *repeatFlag}
+			Faults: faultsOf(t, seed+uint64(i)), AtLeastOnce: *repeatFlag,
+			StepLimit: stepLimitOf(seed + uint64(i))}
 		report, err := run(t, c)
 		if *traceFlag {
 			t.Log(strings.Join(report.Trace, "\n"))
@@ -67,6 +68,12 @@ func worldOf(t *testing.T, seed uint64) World {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// stepLimitOf draws how much one step removes: mostly little, so that the rest goes in the
+// background.
+func stepLimitOf(seed uint64) int {
+	return []int{0, 1, 2, 3, 5}[rand.New(rand.NewPCG(seed, 6)).IntN(5)]
 }
 
 // faultsOf draws the faults of a run: fewer kinds make each of them, and what only holds without

@@ -230,6 +230,9 @@ func (s *simulation) checkAudit(want map[string]audited) error {
 			a.ids = append(a.ids, who{id.Namespace, id.Value})
 		}
 		a.hashes = a.Hashes
+		if a.Outcome == "done" && a.Op != "delete_dataset" && a.Op != "remerge" {
+			return // it had more to remove than one step may
+		}
 		place := fmt.Sprintf("%s of %d", a.Outcome, a.Cause.Offset)
 		got[place] = append(got[place], a.String())
 	})
