@@ -59,7 +59,7 @@ func applyOrders(w *world, n, people int) {
 	}
 }
 
-// roomy opens the world on the disk, with the memory of the program.
+// roomy opens the world on the disk, with the memory of the program. The caller closes the store.
 func (w *world) roomy() {
 	w.cacheRows, w.memtable, w.cacheBytes = pipeline.DefaultCacheRows, 64<<20, 384<<20
 	w.dir = filepath.Join(w.t.TempDir(), "store")
@@ -97,6 +97,7 @@ func BenchmarkComputedEvents(b *testing.B) {
 				define(b, m, someAttributes(n)...)
 			})
 			w.roomy()
+			defer func() { w.must(w.store.Close()) }() // before its directory goes
 			inputs := orderInputs(w, 0, b.N, 2000)
 			used := cpuTime(b)
 			b.ResetTimer()
@@ -133,6 +134,7 @@ func largeProfile(b *testing.B, n int, sliding bool) {
 		define(b, m, definitions...)
 	})
 	w.roomy()
+	defer func() { w.must(w.store.Close()) }()
 	applyOrders(w, n, 1)
 	inputs := orderInputs(w, n, b.N, 1)
 	used := cpuTime(b)
@@ -152,6 +154,7 @@ func BenchmarkComputedExpiries(b *testing.B) {
 			Function: computed.Count, Window: "1h"})
 	})
 	w.roomy()
+	defer func() { w.must(w.store.Close()) }()
 	applyOrders(w, b.N, b.N)
 	w.now = w.now.Add(2 * time.Hour)
 	longest, behind := time.Duration(0), time.Duration(math.MaxInt64)
