@@ -196,9 +196,21 @@ func (sh *Shard) blockValue(op *operation) error {
 	}
 	sh.newBlocked = append(sh.newBlocked, key)
 	if op.Lift {
-		return nil
+		return sh.finishClearing(op)
 	}
 	return sh.startClearing(op, store.SilentBlocked)
+}
+
+// finishClearing removes at once the links of a blocked identity that a job has still to remove, so
+// that what is asserted from now on counts. The job finds nothing to do.
+func (sh *Shard) finishClearing(op *operation) error {
+	p, err := sh.state.person(op.Class, op.ids[0])
+	if err != nil || p.row.Silence&store.SilentBlocked == 0 {
+		return err
+	}
+	n, _, err := sh.clearLinks(p, unlimited, op.why)
+	op.row.Links += uint64(n)
+	return err
 }
 
 // resetHub lets a hub link again. It starts with no links: those it had were of everybody.

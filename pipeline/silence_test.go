@@ -229,6 +229,28 @@ func TestClearingTwice(t *testing.T) {
 	w.compareClusters()
 }
 
+// TestLiftedWhileClearing: what comes after a block is lifted counts, also where most of the links
+// were still to be removed, and nothing of what came before.
+func TestLiftedWhileClearing(t *testing.T) {
+	const links = 2600
+	w := newWorldOn(t, memlog.Options{}, 1, func(m *pipeline.Model) {
+		m.Entities[0].Rules = silentRules(t, links+1, true)
+	})
+	defer func() { w.close() }()
+	w.crowd(0, links)
+	for i, op := range []string{`"block_value"`, `"block_value","lift":true`} {
+		w.control(`{"id":"%d","op":%s,"identities":["email:desk@x.org"]}`, i, op)
+	}
+	w.consume(pipeline.TopicPartition{Topic: "control"}, 2)
+	w.now = w.now.Add(time.Second)
+	w.crowd(0, 1)
+	w.drain()
+	if row := w.desk(); row.Degree != 1 {
+		t.Errorf("in the end: %+v, want one link", row)
+	}
+	w.compareClusters()
+}
+
 // TestSixtyCookies: a person with many cookies is no hub, and a full cluster lets the oldest go.
 func TestSixtyCookies(t *testing.T) {
 	const cookies = 60

@@ -160,6 +160,8 @@ var regressions = []struct {
 	{"an erasure that had been lifted came into force again while publishing was held",
 		Config{Seed: 80, World: Governed, Faults: Crash | Restart | Takeover | Network |
 			Markers}},
+	{"a value stayed outside its profile that was no longer blocked before its links were removed",
+		Config{Seed: 70395, World: Governed, Faults: Restart | Clean | Aborts, StepLimit: 1}},
 }
 
 func TestRegressions(t *testing.T) {
