@@ -158,7 +158,7 @@ func (h *handler) dryRun(w http.ResponseWriter, r *http.Request, record []byte) 
 
 func dryRunOf(d *pipeline.DryRun) controlClass {
 	c := controlClass{Class: d.Class, Identities: []string{},
-		Removed: controlRemoved{d.Fragments, d.Events, d.Links, d.Days}}
+		Removed: controlRemoved(d.Removed)}
 	for _, id := range d.Identities {
 		c.Identities = append(c.Identities, id.String())
 	}
@@ -256,11 +256,11 @@ func causeOf(p profile.Position) controlCause {
 func statusOf(id string, row *store.Applied) controlStatus {
 	s := controlStatus{ID: id, Outcome: controlApplied, Op: row.Op, Class: row.Class,
 		Time:    time.Unix(0, row.Time).UTC(),
-		Removed: controlRemoved{row.Fragments, row.Events, row.Links, row.Days}, Job: row.Job,
+		Removed: controlRemoved(row.Removed), Job: row.Job,
 		Cause: causeOf(row.Cause)}
 	for _, p := range row.Parts {
 		s.Classes = append(s.Classes, controlClass{Class: p.Class,
-			Removed: controlRemoved{p.Fragments, p.Events, p.Links, p.Days}})
+			Removed: controlRemoved(p.Removed)})
 	}
 	return s
 }

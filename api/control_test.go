@@ -185,9 +185,10 @@ func TestVerify(t *testing.T) {
 
 // TestControlClasses: of an operation in several classes it is told what it did in each.
 func TestControlClasses(t *testing.T) {
-	body, err := json.Marshal(statusOf("a", &store.Applied{Op: "erase", Events: 5, Links: 1,
-		Parts: []store.AppliedPart{{Class: "profile", Events: 2, Links: 1},
-			{Class: "account", Events: 3}}}))
+	body, err := json.Marshal(statusOf("a", &store.Applied{Op: "erase",
+		Removed: store.Removed{Events: 5, Links: 1}, Parts: []store.AppliedPart{
+			{Class: "profile", Removed: store.Removed{Events: 2, Links: 1}},
+			{Class: "account", Removed: store.Removed{Events: 3}}}}))
 	want := `"op":"erase","time":"1970-01-01T00:00:00Z",` +
 		`"removed":{"fragments":0,"events":5,"links":1},"classes":[` +
 		`{"class":"profile","removed":{"fragments":0,"events":2,"links":1}},` +
@@ -203,7 +204,8 @@ func TestControlFoldedDays(t *testing.T) {
 		0: `"removed":{"fragments":0,"events":0,"links":0}`,
 		2: `"removed":{"fragments":0,"events":0,"links":0,"folded_days":2}`,
 	} {
-		body, err := json.Marshal(statusOf("a", &store.Applied{Op: "delete_profile", Days: days}))
+		body, err := json.Marshal(statusOf("a", &store.Applied{Op: "delete_profile",
+			Removed: store.Removed{Days: days}}))
 		if err != nil || !strings.Contains(string(body), want) {
 			t.Errorf("%s, %v, want %s", body, err, want)
 		}

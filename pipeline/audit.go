@@ -90,12 +90,14 @@ func auditOf(id, outcome string, row *store.Applied) *auditEntry {
 	e := &auditEntry{ID: id, Op: row.Op, Outcome: outcome, Class: row.Class, Job: row.Job,
 		Time: formatTime(row.Time), Cause: causeOf(row.Cause)}
 	if form := controlForms()[ControlOp(row.Op)]; form.removes {
-		e.Removed = &auditRemoved{row.Fragments, row.Events, row.Links, row.Days}
+		removed := auditRemoved(row.Removed)
+		e.Removed = &removed
 	}
 	for _, p := range row.Parts {
 		part := auditClass{Class: p.Class}
 		if e.Removed != nil {
-			part.Removed = &auditRemoved{p.Fragments, p.Events, p.Links, p.Days}
+			removed := auditRemoved(p.Removed)
+			part.Removed = &removed
 		}
 		e.Classes = append(e.Classes, part)
 	}

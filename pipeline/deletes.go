@@ -191,12 +191,12 @@ func (sh *Shard) stepTrim(job *store.Job, args trimArgs, limit int) (done bool, 
 	job.Done += uint64(n)
 	job.Total = max(job.Total, job.Done)
 	if next == nil {
-		return true, sh.addRemoved(job, removed{events: n})
+		return true, sh.addRemoved(job, args.Class, removed{events: n})
 	}
 	if job.Cursor, err = json.Marshal(*next); err != nil {
 		return false, err
 	}
-	return false, sh.addRemoved(job, removed{events: n})
+	return false, sh.addRemoved(job, args.Class, removed{events: n})
 }
 
 // deleteDataset removes everything that one dataset ever said, up to where its topic has been
@@ -235,7 +235,8 @@ func (sh *Shard) stepDrop(job *store.Job, args dropArgs, limit int) (done bool, 
 		return false, err
 	}
 	job.Done += uint64(w.removed.sum())
-	if err := sh.addRemoved(job, removed{days: w.removed.days}); err != nil { // others are credited
+	days := removed{days: w.removed.days} // others are credited
+	if err := sh.addRemoved(job, args.Class, days); err != nil {
 		return false, err
 	}
 	if done {
@@ -426,17 +427,27 @@ type removed struct{ fragments, events, links, days int }
 
 func (r removed) sum() int { return r.fragments + r.events + r.links + r.days }
 
-// addRemoved adds to the counts of the operation that a job goes on with.
-func (sh *Shard) addRemoved(job *store.Job, r removed) error {
+// counts are the counts as they are stored.
+func (r removed) counts() store.Removed {
+	return store.Removed{Fragments: uint64(r.fragments), Events: uint64(r.events),
+		Links: uint64(r.links), Days: uint64(r.days)}
+}
+
+// addRemoved adds to the counts of the operation that a job goes on with, and to those of a class
+// where it acts in several.
+func (sh *Shard) addRemoved(job *store.Job, class string, r removed) error {
 	row, err := sh.state.appliedOf(job.ID)
 	if err != nil || row == nil || r.sum() == 0 {
 		return err
 	}
 	next := *row
-	next.Fragments += uint64(r.fragments)
-	next.Events += uint64(r.events)
-	next.Days += uint64(r.days)
-	next.Links += uint64(r.links)
+	next.Add(r.counts())
+	next.Parts = slices.Clone(row.Parts)
+	for i := range next.Parts {
+		if next.Parts[i].Class == class {
+			next.Parts[i].Add(r.counts())
+		}
+	}
 	sh.state.setApplied(job.ID, &next)
 	return nil
 }

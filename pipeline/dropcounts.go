@@ -53,7 +53,7 @@ func (sh *Shard) credit(dataset string, r removed, stamps ...profile.Stamp) erro
 	if first = cmp.Or(first, last); first == nil {
 		return nil
 	}
-	return sh.addRemoved(first.job, r)
+	return sh.addRemoved(first.job, "", r)
 }
 
 // before orders drops as they were asked for.

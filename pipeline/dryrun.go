@@ -15,10 +15,7 @@ type DryRun struct {
 	Op         ControlOp
 	Class      string             // "": Classes are set
 	Identities []profile.Identity // that it would act on, each once
-	Fragments  uint64
-	Events     uint64
-	Links      uint64 // removed, or voided
-	Days       uint64 // of expired events that computed attributes have folded
+	store.Removed
 
 	// Classes are of one that would act in several: what it would do in each.
 	Classes []DryRun
@@ -85,10 +82,10 @@ func (sh *Shard) dryRun(ctx context.Context, in *Input) (*DryRun, error) {
 		return nil, err
 	}
 	d := &DryRun{Op: op.Op, Class: op.Class, Identities: op.meant(),
-		Fragments: row.Fragments, Events: row.Events, Links: row.Links, Days: row.Days}
+		Removed: row.Removed}
 	for i, p := range row.Parts {
 		part := DryRun{Op: op.Op, Class: p.Class, Identities: op.parts[i].meant(),
-			Fragments: p.Fragments, Events: p.Events, Links: p.Links, Days: p.Days}
+			Removed: p.Removed}
 		d.Classes = append(d.Classes, part)
 		d.Identities = append(d.Identities, part.Identities...)
 	}

@@ -129,10 +129,7 @@ func (sh *Shard) eraseAll(op *operation, people []*person) (rest []string, err e
 			rest = append(rest, p.key.id.String())
 		}
 		budget = max(1, budget-e.removed.sum())
-		op.row.Fragments += uint64(e.removed.fragments)
-		op.row.Events += uint64(e.removed.events)
-		op.row.Links += uint64(e.removed.links)
-		op.row.Days += uint64(e.removed.days)
+		op.row.Add(e.removed.counts())
 	}
 	sh.tellCount(op.Class, graphErased, cluster, len(people), op.why)
 	return rest, nil

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
-	"math"
 	"slices"
 
 	"selfsame/profile"
@@ -26,7 +25,7 @@ func (sh *Shard) recallErased(op *recalledOp) error {
 		return nil // all of it was lifted, or the record is not ours
 	}
 	pos := profile.Position(*e.Cause)
-	floor := profile.Stamp{Time: at + 1, Sequence: math.MinInt64, Pos: pos}
+	floor := floorAfter(at, pos)
 	for _, hash := range hashes {
 		if err := sh.raiseErased(hash, floor, e.Suppress); err != nil {
 			return err

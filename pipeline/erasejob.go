@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"encoding/json"
-	"math"
 
 	"selfsame/profile"
 	"selfsame/store"
@@ -72,8 +71,7 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 		if !p.known {
 			continue
 		}
-		floor := reach(profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64,
-			Pos: job.Cause}, args.Suppress)
+		floor := reach(floorAfter(why.time, job.Cause), args.Suppress)
 		e := &erasure{sh: sh, p: p, floor: floor, why: why, limit: limit, job: job,
 			hashed: true}
 		ended, err := e.step()
@@ -81,7 +79,7 @@ func (sh *Shard) stepErase(job *store.Job, args eraseArgs, limit int) (done bool
 			return false, err
 		}
 		job.Done += uint64(e.removed.sum())
-		if err := sh.addRemovedIn(job, p.key.class, e.removed); err != nil {
+		if err := sh.addRemoved(job, p.key.class, e.removed); err != nil {
 			return false, err
 		}
 		if limit -= e.removed.sum(); !ended {

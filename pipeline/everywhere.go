@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"slices"
 
 	"selfsame/profile"
 	"selfsame/store"
@@ -56,12 +55,8 @@ func (sh *Shard) inPlaces(op *operation, act func(*operation) error) error {
 		}
 		op.parts = append(op.parts, part)
 		op.row.Parts = append(op.row.Parts, store.AppliedPart{Class: part.Class,
-			Fragments: part.row.Fragments, Events: part.row.Events, Links: part.row.Links,
-			Days: part.row.Days})
-		op.row.Fragments += part.row.Fragments
-		op.row.Events += part.row.Events
-		op.row.Links += part.row.Links
-		op.row.Days += part.row.Days
+			Removed: part.row.Removed})
+		op.row.Add(part.row.Removed)
 	}
 	return nil
 }
@@ -97,30 +92,6 @@ func (op *operation) within(place personKey) *operation {
 	part := &operation{in: op.in, controlInput: &c, why: op.why, now: op.now, row: op.row}
 	part.row.Class = c.Class
 	return part
-}
-
-// addRemovedIn is addRemoved of what a job has removed in one class.
-func (sh *Shard) addRemovedIn(job *store.Job, class string, r removed) error {
-	if err := sh.addRemoved(job, r); err != nil {
-		return err
-	}
-	row, err := sh.state.appliedOf(job.ID)
-	if err != nil || row == nil {
-		return err
-	}
-	at := slices.IndexFunc(row.Parts, func(p store.AppliedPart) bool { return p.Class == class })
-	if at < 0 || r.sum() == 0 {
-		return nil
-	}
-	next := *row
-	next.Parts = slices.Clone(row.Parts)
-	p := &next.Parts[at]
-	p.Fragments += uint64(r.fragments)
-	p.Events += uint64(r.events)
-	p.Links += uint64(r.links)
-	p.Days += uint64(r.days)
-	sh.state.setApplied(job.ID, &next)
-	return nil
 }
 
 // auditClass is what an operation did in one of several classes, as the audit topic tells.

@@ -136,8 +136,9 @@ func TestEraseEverywhere(t *testing.T) {
 	w.checkTold(w.audited("er", "applied"), w.audited("er", "done"))
 	row, err := w.store.Reader().Applied("er")
 	w.must(err)
-	if want := []store.AppliedPart{{Class: "profile", Fragments: 1, Events: 1100, Links: 1},
-		{Class: "company", Fragments: 1, Events: 1100, Links: 1}}; !slices.Equal(row.Parts, want) ||
+	each := store.Removed{Fragments: 1, Events: 1100, Links: 1}
+	if want := []store.AppliedPart{{Class: "profile", Removed: each},
+		{Class: "company", Removed: each}}; !slices.Equal(row.Parts, want) ||
 		row.Class != "" || row.Job != "" || row.Events != 2200 {
 		t.Errorf("what became of it: %+v", row)
 	}

@@ -280,7 +280,7 @@ func (sh *Shard) stepPurge(job *store.Job, args purgeArgs, limit int) (done bool
 	if err != nil {
 		return false, err
 	}
-	floor := profile.Stamp{Time: of.time + 1, Sequence: math.MinInt64, Pos: job.Cause}
+	floor := floorAfter(of.time, job.Cause)
 	at := 0
 	if len(job.Cursor) == 8 {
 		at = int(binary.BigEndian.Uint64(job.Cursor))

@@ -60,8 +60,13 @@ type operation struct {
 
 // floor is the stamp below which lies everything that is not newer than the operation.
 func (op *operation) floor() profile.Stamp {
-	return profile.Stamp{Time: op.in.Stamp.Time + 1, Sequence: math.MinInt64,
-		Pos: op.in.Record.Pos}
+	return floorAfter(op.in.Stamp.Time, op.in.Record.Pos)
+}
+
+// floorAfter is the stamp below which lies everything up to and including a time, of an operation
+// that was read at pos.
+func floorAfter(at int64, pos profile.Position) profile.Stamp {
+	return profile.Stamp{Time: at + 1, Sequence: math.MinInt64, Pos: pos}
 }
 
 func (sh *Shard) perform(op *operation) error {
@@ -307,7 +312,9 @@ func (sh *Shard) raiseFloor(op *operation, p *person) error {
 		if err != nil {
 			return err
 		}
-		sh.sinkFragment(op, p, dataset, f)
+		if sh.sinkFragment(p, dataset, f, floor) {
+			op.row.Fragments++
+		}
 	}
 	sh.markDirty(p, op.why)
 	return nil
@@ -386,21 +393,22 @@ func (sh *Shard) deleteFragment(op *operation) error {
 	if err != nil {
 		return err
 	}
-	sh.sinkFragment(op, p, op.Dataset, f)
+	if sh.sinkFragment(p, op.Dataset, f, floor) {
+		op.row.Fragments++
+	}
 	sh.markDirty(p, op.why)
 	return nil
 }
 
-// sinkFragment removes what a fragment holds that is not newer than the operation.
-func (sh *Shard) sinkFragment(op *operation, p *person, dataset string, f *fragment) {
+// sinkFragment removes what a fragment holds below a floor; went says that all went that it showed.
+func (sh *Shard) sinkFragment(p *person, dataset string, f *fragment, floor profile.Stamp) (
+	went bool) {
 	visible := f.Visible()
-	if !f.Sink(op.floor()) {
-		return
-	}
-	if visible && !f.Visible() {
-		op.row.Fragments++
+	if !f.Sink(floor) {
+		return false
 	}
 	sh.keepFragment(p, dataset, f)
+	return visible && !f.Visible()
 }
 
 func texts(ids []profile.Identity) []string {

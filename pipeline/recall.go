@@ -200,9 +200,12 @@ func (sh *Shard) recallEntry(op *recalledOp) {
 }
 
 // cut is the cut that an audit record tells.
-func (e *auditEntry) cut() store.Cut {
+func (e *auditEntry) cut() store.Cut { return cutOfParts(e.Cut) }
+
+// cutOfParts undoes auditCut.
+func cutOfParts(parts []auditCutPart) store.Cut {
 	var cut store.Cut
-	for _, p := range e.Cut {
+	for _, p := range parts {
 		part := store.CutPart{Topic: p.Topic, Partition: p.Partition, Next: p.Next,
 			Former: p.Former}
 		if id, err := hex.DecodeString(p.ID); err == nil {

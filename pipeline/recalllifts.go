@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -111,7 +110,7 @@ func (sh *Shard) liftedOf(op *recalledOp) []liftedArgs {
 		hashes = append(hashes, sh.hashOf(e.Class, id))
 	}
 	one.Cause = profile.Position(*e.Cause)
-	one.Floor = profile.Stamp{Time: at + 1, Sequence: math.MinInt64, Pos: one.Cause}
+	one.Floor = floorAfter(at, one.Cause)
 	var all []liftedArgs
 	for _, hash := range hashes {
 		if op.lifted[hash] {
@@ -264,11 +263,7 @@ func (sh *Shard) sinkLifted(p *person, datasets []string, floor profile.Stamp, w
 		if err != nil {
 			return n, err
 		}
-		visible := f.Visible()
-		if f.Sink(floor) {
-			sh.keepFragment(p, dataset, f)
-		}
-		if visible && !f.Visible() {
+		if sh.sinkFragment(p, dataset, f, floor) {
 			n++
 		}
 	}
@@ -280,8 +275,7 @@ func (sh *Shard) sinkLifted(p *person, datasets []string, floor profile.Stamp, w
 func (sh *Shard) trimLifted(p *person, one *liftedArgs, limit int, why cause) (done bool,
 	n removed, err error) {
 	span := one.Events
-	told := auditEntry{Cut: span.Cut}
-	floor := store.EventFloor{From: span.From, To: span.To, Cut: told.cut()}
+	floor := store.EventFloor{From: span.From, To: span.To, Cut: cutOfParts(span.Cut)}
 	days, err := sh.computedDays(p, one.Dataset, computed.Day(span.From), computed.Day(span.To),
 		why)
 	if err != nil {

@@ -136,39 +136,36 @@ func (s *state) floored(p *person) (datasets []string, err error) {
 
 // sinkFloors forgets the floors of single datasets of p that an erasure makes needless.
 func (s *state) sinkFloors(p *person, erased profile.Stamp) error {
-	datasets, err := s.floored(p)
-	if err != nil || !p.row.Floored {
-		return err
+	if !p.row.Floored {
+		return nil
 	}
-	left := false
-	for _, dataset := range datasets {
-		err := s.changeFloors(p, dataset, func(row *store.DataFloors) {
-			*row = above(*row, erased)
-			left = left || !row.IsZero()
-		})
-		if err != nil {
-			return err
-		}
-	}
-	p.row.Floored = left
-	return nil
+	return s.lowerFloors(p, func(row store.DataFloors) store.DataFloors {
+		return above(row, erased)
+	})
 }
 
 // clearFloors takes all floors of single datasets of p back.
 func (s *state) clearFloors(p *person) error {
+	return s.lowerFloors(p, func(store.DataFloors) store.DataFloors { return store.DataFloors{} })
+}
+
+// lowerFloors leaves of the floors of single datasets of p what left says.
+func (s *state) lowerFloors(p *person, left func(store.DataFloors) store.DataFloors) error {
 	datasets, err := s.floored(p)
 	if err != nil {
 		return err
 	}
+	floored := false
 	for _, dataset := range datasets {
 		err := s.changeFloors(p, dataset, func(row *store.DataFloors) {
-			*row = store.DataFloors{}
+			*row = left(*row)
+			floored = floored || !row.IsZero()
 		})
 		if err != nil {
 			return err
 		}
 	}
-	p.row.Floored = false
+	p.row.Floored = floored
 	return nil
 }
 

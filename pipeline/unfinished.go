@@ -56,8 +56,7 @@ func (sh *Shard) unfinishedJob(job *store.Job) (*unfinished, error) {
 		if err != nil {
 			return nil, err
 		}
-		u.floor = reach(profile.Stamp{Time: why.time + 1, Sequence: math.MinInt64, Pos: job.Cause},
-			u.args.Suppress)
+		u.floor = reach(floorAfter(why.time, job.Cause), u.args.Suppress)
 	}
 	if sh.leftovers == nil {
 		sh.leftovers = map[*store.Job]*unfinished{}
@@ -96,8 +95,7 @@ func (u *unfinished) readTrim() error {
 			return err
 		}
 	}
-	told := auditEntry{Cut: u.trim.Cut}
-	if u.cut = told.cut(); u.trim.Identity == "" {
+	if u.cut = cutOfParts(u.trim.Cut); u.trim.Identity == "" {
 		return nil
 	}
 	return u.list(eraseArgs{Class: u.trim.Class, Identities: []string{u.trim.Identity}})
@@ -318,7 +316,7 @@ func (sh *Shard) countFor(job *store.Job, class string, n removed) error {
 	if job.Kind == jobPurge {
 		return nil // it tells when it is done
 	}
-	return sh.addRemovedIn(job, class, n)
+	return sh.addRemoved(job, class, n)
 }
 
 // finish removes at once what running jobs still have to remove of p, and has them leave it alone.

@@ -23,10 +23,7 @@ func encodeApplied(e *encoder, row *Applied) {
 	e.text(row.Class)
 	e.position(row.Cause)
 	e.int(row.Time)
-	e.uint(row.Fragments)
-	e.uint(row.Events)
-	e.uint(row.Links)
-	e.uint(row.Days)
+	e.removed(&row.Removed)
 	e.text(row.Job)
 	if len(row.Parts) == 0 {
 		return
@@ -34,24 +31,29 @@ func encodeApplied(e *encoder, row *Applied) {
 	e.grow()
 	e.count(len(row.Parts))
 	for i := range row.Parts {
-		p := &row.Parts[i]
-		e.text(p.Class)
-		for _, n := range [...]uint64{p.Fragments, p.Events, p.Links, p.Days} {
-			e.uint(n)
-		}
+		e.text(row.Parts[i].Class)
+		e.removed(&row.Parts[i].Removed)
 	}
+}
+
+func (e *encoder) removed(r *Removed) {
+	for _, n := range [...]uint64{r.Fragments, r.Events, r.Links, r.Days} {
+		e.uint(n)
+	}
+}
+
+func (d *decoder) removed() Removed {
+	return Removed{Fragments: d.uint(), Events: d.uint(), Links: d.uint(), Days: d.uint()}
 }
 
 func (d *dictionary) decodeApplied(src []byte) (*Applied, error) {
 	r, parted := d.decodeUpTo(rowVersionGrown, src)
 	row := &Applied{Op: r.text(), Class: r.text(), Cause: r.position(), Time: r.int()}
-	row.Fragments, row.Events, row.Links = r.uint(), r.uint(), r.uint()
-	row.Days = r.uint()
+	row.Removed = r.removed()
 	row.Job = r.text()
 	if parted {
 		for range r.count() {
-			row.Parts = append(row.Parts, AppliedPart{Class: r.text(), Fragments: r.uint(),
-				Events: r.uint(), Links: r.uint(), Days: r.uint()})
+			row.Parts = append(row.Parts, AppliedPart{Class: r.text(), Removed: r.removed()})
 		}
 	}
 	return row, r.done()

@@ -98,26 +98,36 @@ type Orders struct {
 
 // Applied is what became of a control record. It makes the operation idempotent.
 type Applied struct {
-	Op        string
-	Class     string
-	Cause     profile.Position // of the control record
-	Time      int64            // of the operation, nanoseconds
-	Fragments uint64           // removed
-	Events    uint64           // removed
-	Links     uint64           // voided
-	Days      uint64           // of expired events that computed attributes had folded, removed
-	Job       string           // that goes on with it, "" where it is done
+	Op    string
+	Class string
+	Cause profile.Position // of the control record
+	Time  int64            // of the operation, nanoseconds
+	Removed
+	Job string // that goes on with it, "" where it is done
 	// Parts are of one that acted in several classes: then Class is "", and the counts are sums.
 	Parts []AppliedPart
 }
 
 // AppliedPart is what an operation did in one of several classes.
 type AppliedPart struct {
-	Class     string
-	Fragments uint64 // removed
-	Events    uint64 // removed
-	Links     uint64 // voided
-	Days      uint64 // of expired events that computed attributes had folded, removed
+	Class string
+	Removed
+}
+
+// Removed counts what an operation has removed.
+type Removed struct {
+	Fragments uint64
+	Events    uint64
+	Links     uint64 // removed, or voided
+	Days      uint64 // of expired events that computed attributes had folded
+}
+
+// Add adds other counts.
+func (r *Removed) Add(more Removed) {
+	r.Fragments += more.Fragments
+	r.Events += more.Events
+	r.Links += more.Links
+	r.Days += more.Days
 }
 
 // JobState says how far a job is.
